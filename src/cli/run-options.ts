@@ -1,0 +1,74 @@
+/**
+ * What every command is given: the global options, and the terminal it may write to. A command is a
+ * function from these to an exit code, so tests run it without a process.
+ */
+export interface CommonOptions {
+  /** Path of the configuration file. */
+  readonly config: string;
+  /** The node this host is; found by its host name when undefined. */
+  readonly node?: string | undefined;
+  /** Where the control socket `<pair>.sock` is. */
+  readonly runtimeDir: string;
+  /** What survives a restart of the host, such as maintenance. */
+  readonly stateDir: string;
+}
+
+/** The terminal as a command sees it. `out` is for what was asked for, `err` for everything else. */
+export interface Io {
+  /** Writes the text as it is; the caller ends its lines. */
+  out(text: string): void;
+  err(text: string): void;
+  /** Whether `out` is a terminal. */
+  readonly isTty: boolean;
+  /** Width of the terminal; undefined when `out` is none. */
+  readonly columns?: number | undefined;
+  /** Whether colours are wanted on `out`: a terminal, and no NO_COLOR. */
+  readonly useColor: boolean;
+}
+
+export type RunOptions = CommonOptions;
+
+export interface StatusOptions extends CommonOptions {
+  readonly json: boolean;
+  readonly watch: boolean;
+}
+
+export interface WhyOptions extends CommonOptions {
+  readonly json: boolean;
+  /** At most this many changes, the newest last. */
+  readonly limit: number;
+}
+
+export interface EventsOptions extends CommonOptions {
+  readonly json: boolean;
+  readonly follow: boolean;
+  readonly limit: number;
+}
+
+export interface FailoverOptions extends CommonOptions {
+  readonly json: boolean;
+  /** The node that shall hold the addresses; the one that does not hold them when undefined. */
+  readonly to?: string | undefined;
+  readonly force: boolean;
+  readonly timeoutMs: number;
+}
+
+export interface MaintenanceOptions extends CommonOptions {
+  readonly json: boolean;
+  readonly isOn: boolean;
+  readonly force: boolean;
+}
+
+export interface CheckOptions extends CommonOptions {
+  readonly json: boolean;
+  /** Print the JSON Schema of the configuration and nothing else. */
+  readonly schema: boolean;
+  /** Look at this host, too: true and false are the operator's word, undefined means if it is one of the nodes. */
+  readonly here?: boolean | undefined;
+}
+
+export interface ArpOptions {
+  readonly address: string;
+  readonly json: boolean;
+  readonly timeoutMs: number;
+}
