@@ -1,0 +1,98 @@
+import { z } from 'zod';
+import {
+  formatAddress,
+  isMulticast,
+  isUnspecified,
+  type IpAddress,
+  parseAddress,
+  parsePrefix,
+} from '../core/address.ts';
+
+/** The kinds of value that the configuration is made of: how they are written, and what becomes of them. */
+
+const milliseconds = z.number().brand<'Ms'>();
+/** A length of time in milliseconds, written with its unit. */
+export type Ms = z.infer<typeof milliseconds>;
+
+const DURATION = /^(\d{1,9}(?:\.\d{1,6})?)(ms|s|m|h)$/;
+const UNIT_MS: Readonly<Record<string, number>> = { ms: 1, s: 1000, m: 60_000, h: 3_600_000 };
+
+/** A duration with its unit, such as `50ms`, `1.5s` or `1m`, from `leastMs` to `mostMs`. */
+export function duration(leastMs: number, mostMs: number) {
+  return z
+    .string({ error: 'must be a duration with its unit, such as 50ms, 1.5s or 1m' })
+    .regex(DURATION, 'is not a duration: write a number and its unit, such as 50ms, 1.5s or 1m')
+    .transform(parseDurationMs)
+    .pipe(
+      milliseconds
+        .refine(Number.isInteger, 'must be whole milliseconds')
+        .refine(
+          (ms) => ms >= leastMs && ms <= mostMs,
+          `must be between ${formatDuration(leastMs)} and ${formatDuration(mostMs)}`,
+        ),
+    );
+}
+
+/** As it would be written in the file: the largest unit that leaves a whole number. */
+export function formatDuration(ms: number): string {
+  for (const unit of ['h', 'm', 's'] as const) {
+    const unitMs = UNIT_MS[unit] ?? 1;
+    if (ms >= unitMs && ms % unitMs === 0) {
+      return `${ms / unitMs}${unit}`;
+    }
+  }
+  return `${ms}ms`;
+}
+
+/** NaN for what is no duration. */
+export function parseDurationMs(text: string): number {
+  const [, number = '', unit = ''] = DURATION.exec(text) ?? [];
+  // Rounded to a microsecond, for 1.1 s times 1000 is not quite 1100.
+  return Math.round(Number(number || NaN) * (UNIT_MS[unit] ?? NaN) * 1000) / 1000;
+}
+
+/** The address of one host, in its canonical text. */
+export const hostAddress = address('is not an address of a host', isHost);
+
+/** A multicast group, in its canonical text. */
+export const groupAddress = address(
+  'is not a multicast group: 224.0.0.0 to 239.255.255.255, or ff00::/8',
+  isMulticast,
+);
+
+/** A floating address with its optional prefix length: the whole address unless written. */
+export const floatingAddress = z.string().transform((text, context) => {
+  const prefix = parsePrefix(text);
+  if (prefix === undefined || !isHost(prefix.address)) {
+    context.addIssue('is not an address of a host, with or without a /prefix');
+    return z.NEVER;
+  }
+  return { address: formatAddress(prefix.address), prefixLength: prefix.prefixLength };
+});
+
+/** `host:port` or `[v6]:port`. */
+export const listenAddress = z.string().transform((text, context) => {
+  const [, v6, v4, port = ''] = /^(?:\[([0-9A-Fa-f:.]+)\]|([0-9.]+)):([1-9]\d{0,4})$/.exec(text) ?? [];
+  const host = parseAddress(v6 ?? v4 ?? '');
+  if (host === undefined || (v6 !== undefined) !== (host.family === 6) || Number(port) > 65_535) {
+    context.addIssue('is not an address and a port, such as 127.0.0.1:10112 or [::1]:10112');
+    return z.NEVER;
+  }
+  return { host: formatAddress(host), port: Number(port) };
+});
+
+function address(complaint: string, isWanted: (address: IpAddress) => boolean) {
+  return z.string().transform((text, context) => {
+    const parsed = parseAddress(text);
+    if (parsed === undefined || !isWanted(parsed)) {
+      context.addIssue(complaint);
+      return z.NEVER;
+    }
+    return formatAddress(parsed);
+  });
+}
+
+function isHost(address: IpAddress): boolean {
+  const isBroadcast = address.family === 4 && address.bytes.every((byte) => byte === 255);
+  return !isMulticast(address) && !isUnspecified(address) && !isBroadcast;
+}
