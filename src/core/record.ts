@@ -23,6 +23,7 @@ export function isNotable(step: Omit<StepRecord, 'number' | 'wallMs'>): boolean 
     before.peer?.advertisement.role !== after.peer?.advertisement.role ||
     before.peer?.isProven !== after.peer?.isProven ||
     before.isMaintenance !== after.isMaintenance ||
+    before.links.some((link, index) => link.isHeard !== after.links[index]?.isHeard) ||
     event.kind === 'address-lost' ||
     event.kind === 'claim-failed' ||
     event.kind === 'command' ||

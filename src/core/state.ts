@@ -88,6 +88,8 @@ export interface Peer {
 export interface Link {
   /** Undefined until the first heartbeat arrives there. */
   readonly heardAtMs: number | undefined;
+  /** A heartbeat came within `deadMs`, as of the last tick. */
+  readonly isHeard: boolean;
 }
 
 /** Why a director asks its peer to take over. */
@@ -133,6 +135,8 @@ export type Office =
       readonly vacantAtMs: number | undefined;
       /** An active peer was heard in this tenure: if it leaves, there is nobody better to wait for. */
       readonly hasSeenActive: boolean;
+      /** This director gave the office up in this tenure, so the peer goes first. */
+      readonly hasLeftOffice: boolean;
       /** After a hand-over the old owner serves what still arrives until then, without answering ARP. */
       readonly servesUntilMs: number | undefined;
     }

@@ -1,0 +1,17 @@
+/**
+ * When to tell the neighbours again who owns the floating addresses.
+ *
+ * The first announcement settles nearly everything; the repeats are for a switch port that was still
+ * learning, a neighbour that lost the frame, and one whose cache was poisoned meanwhile.
+ */
+
+/** After the first announcement: at 0.1, 1 and 5 s. */
+const repeatGapsMs = [100, 900, 4000];
+
+/** Cheap insurance ever after, far below the usual 300 s of switch ageing. */
+const refreshGapMs = 60_000;
+
+/** The wait until the next announcement once `announcedCount` of them were made. */
+export function announcementGapMs(announcedCount: number): number {
+  return repeatGapsMs[announcedCount - 1] ?? refreshGapMs;
+}
