@@ -22,10 +22,10 @@ const interfaceName = z
 const file = z.string().regex(/^\/[^\0]*[^/\0]$/, 'must be an absolute path of a file');
 
 /** One value for both nodes, or a map of node names. */
-function perNode<Schema extends z.ZodType>(schema: Schema) {
+function perNode<Schema extends z.ZodType<string, string>>(schema: Schema) {
   return z.union([schema, z.record(nodeName, schema)]);
 }
-export type PerNode<Value> = Value | Record<string, Value>;
+export type PerNode = string | Readonly<Record<string, string>>;
 
 export const nodeSchema = z.strictObject({
   priority: z

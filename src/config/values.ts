@@ -70,16 +70,24 @@ export const floatingAddress = z.string().transform((text, context) => {
   return { address: formatAddress(prefix.address), prefixLength: prefix.prefixLength };
 });
 
-/** `host:port` or `[v6]:port`. */
-export const listenAddress = z.string().transform((text, context) => {
+/** `host:port` or `[v6]:port`; stays a text, for a map of nodes has texts as values everywhere. */
+export const listenAddress = z.string().refine((text) => parseListen(text) !== undefined, {
+  error: 'is not an address and a port, such as 127.0.0.1:10112 or [::1]:10112',
+});
+
+export interface Listen {
+  readonly host: string;
+  readonly port: number;
+}
+
+export function parseListen(text: string): Listen | undefined {
   const [, v6, v4, port = ''] = /^(?:\[([0-9A-Fa-f:.]+)\]|([0-9.]+)):([1-9]\d{0,4})$/.exec(text) ?? [];
   const host = parseAddress(v6 ?? v4 ?? '');
   if (host === undefined || (v6 !== undefined) !== (host.family === 6) || Number(port) > 65_535) {
-    context.addIssue('is not an address and a port, such as 127.0.0.1:10112 or [::1]:10112');
-    return z.NEVER;
+    return undefined;
   }
   return { host: formatAddress(host), port: Number(port) };
-});
+}
 
 function address(complaint: string, isWanted: (address: IpAddress) => boolean) {
   return z.string().transform((text, context) => {
