@@ -215,7 +215,10 @@ export function explainRefusal(
 }
 
 /** What the operator can do about a refusal, as a sentence. */
-export function remedyFor(reason: CommandRefusal, { nodeName, peerName }: Pick<Names, 'nodeName' | 'peerName'>): string {
+export function remedyFor(
+  reason: CommandRefusal,
+  { nodeName, peerName }: Pick<Names, 'nodeName' | 'peerName'>,
+): string {
   switch (reason) {
     case 'peer-silent':
       return `See that vipair runs on ${peerName} and that a link to it works (vipair status).`;
