@@ -198,6 +198,10 @@ function meet(state: DirectorState, atMs: number, settings: Settings): Step {
     const why = { kind: 'handed-over', cause: handover.cause, tookMs: atMs - handover.startedAtMs } as const;
     return leaveOffice(state, why, atMs, settings.gate === 'nftables' ? settings.leaseMs : undefined);
   }
+  if (peer.isProven && advertisement.handoverRequest !== 0) {
+    // It asked for this and goes as soon as it hears; a copy on another link is not a contest.
+    return [state, []];
+  }
   const lost = { peerPriority: advertisement.priority, peerTerm: advertisement.term };
   const { isWon, rule } = ruleDuel(state, effectivePriority(state, atMs, settings), advertisement, settings);
   if (peer.isProven && !isWon) {

@@ -81,16 +81,11 @@ export function giveUpHandover(
   if (!mustLeave) {
     return [kept, answered(handover.commandId, outcome)];
   }
-  const [left, effects] = leaveOffice(
-    { ...state, office: { ...office, handover } },
-    { kind: 'left-by-force', cause: handover.cause },
-    atMs,
-  );
-  if (handover.cause !== 'stop') {
-    return [left, effects];
+  if (handover.cause === 'stop') {
+    return stopNow(kept, atMs, settings);
   }
-  const [stopped, last] = stopNow(left, atMs, settings);
-  return [stopped, [...effects, ...last]];
+  const why = { kind: 'left-by-force', cause: handover.cause } as const;
+  return leaveOffice({ ...state, office: { ...office, handover } }, why, atMs);
 }
 
 /** Active: the peer said why it does not take over. */

@@ -1,0 +1,94 @@
+import { initialState, nextDeadlineMs, step } from '../core/director.ts';
+import {
+  type DirectorEffect,
+  type DirectorEvent,
+  type DirectorState,
+  type Settings,
+} from '../core/state.ts';
+
+export interface DriverPorts {
+  /** Monotonic milliseconds. */
+  readonly nowMs: () => number;
+  /** Carries one effect out; it may dispatch, which queues. */
+  readonly perform: (effect: DirectorEffect) => void;
+  /** Sees every step after its effects were carried out. */
+  readonly onStep: (step: DriverStep) => void;
+  /** How late a deadline came. */
+  readonly onLate: (lateMs: number) => void;
+}
+
+export interface DriverStep {
+  readonly event: DirectorEvent;
+  readonly before: DirectorState;
+  readonly after: DirectorState;
+  readonly effects: readonly DirectorEffect[];
+}
+
+export interface Driver extends Disposable {
+  dispatch(event: DirectorEvent): void;
+  state(): DirectorState;
+}
+
+/**
+ * Runs the core on real time: holds its state, queues its events, and sets the one timer there is.
+ *
+ * An event that is raised while a step is carried out waits its turn, so effects never nest.
+ */
+export function createDriver(settings: Settings, ports: DriverPorts): Driver {
+  let state = initialState(settings);
+  let timer: NodeJS.Timeout | undefined;
+  let deadlineMs: number | undefined;
+  let isDraining = false;
+  const queue: DirectorEvent[] = [];
+
+  function dispatch(event: DirectorEvent): void {
+    queue.push(event);
+    if (isDraining) {
+      return;
+    }
+    isDraining = true;
+    try {
+      for (let next = queue.shift(); next !== undefined; next = queue.shift()) {
+        const before = state;
+        const [after, effects] = step(before, next, settings);
+        state = after;
+        effects.forEach(ports.perform);
+        ports.onStep({ event: next, before, after, effects });
+      }
+    } finally {
+      isDraining = false;
+    }
+    arm();
+  }
+
+  function arm(): void {
+    const dueMs = nextDeadlineMs(state, settings);
+    if (dueMs === deadlineMs && timer !== undefined) {
+      return;
+    }
+    clearTimeout(timer);
+    deadlineMs = dueMs;
+    timer = dueMs === undefined ? undefined : setTimeout(due, Math.max(0, Math.ceil(dueMs - ports.nowMs())));
+  }
+
+  function due(): void {
+    timer = undefined;
+    // After a stall Node runs timers before it reads sockets, so a heartbeat that is already here would
+    // be judged missing. setImmediate lets the sockets go first.
+    setImmediate(() => {
+      const atMs = ports.nowMs();
+      if (deadlineMs !== undefined && atMs >= deadlineMs) {
+        ports.onLate(atMs - deadlineMs);
+      }
+      dispatch({ kind: 'deadline', atMs });
+    });
+  }
+
+  return {
+    dispatch,
+    state: () => state,
+    [Symbol.dispose]: () => {
+      clearTimeout(timer);
+    },
+  };
+}
