@@ -159,16 +159,17 @@ function createLink(options: LinkOptions, route: Route, onDatagram: SocketEvents
     sockets = opened;
     counts.opened += 1;
   };
+  /** At most one opening at a time; whoever asks meanwhile waits for that one. */
+  const open = async (): Promise<void> => {
+    opening ??= reopen().finally(() => {
+      opening = undefined;
+    });
+    await opening;
+  };
 
   return {
     name: options.name,
-    /** At most one opening at a time; whoever asks meanwhile waits for that one. */
-    async open(): Promise<void> {
-      opening ??= reopen().finally(() => {
-        opening = undefined;
-      });
-      await opening;
-    },
+    open,
     send(datagram: Uint8Array): void {
       if (sockets === undefined) {
         countFailure('not-open');
@@ -181,7 +182,7 @@ function createLink(options: LinkOptions, route: Route, onDatagram: SocketEvents
     refresh(): void {
       const isWhole = sockets !== undefined && failure === undefined && isUnchanged(options, route, sockets);
       if (!isDisposed && !isWhole) {
-        void this.open();
+        void open();
       }
     },
     counts: (): LinkSocketCounts => ({ ...counts, failuresByCode: { ...failuresByCode } }),

@@ -2,7 +2,7 @@ import { type Acknowledgement, type Heartbeat } from '../wire/heartbeat.ts';
 import { type LinkCounts } from './channel.ts';
 
 /** What the admitted heartbeats of one link have shown. Instants are microseconds of this host's clock. */
-export interface LinkArrivals {
+export interface LinkStatistics {
   readonly received: number;
   readonly lost: number;
   readonly lastHeardAtUs: number | undefined;
@@ -23,7 +23,7 @@ interface Arrival {
   readonly seen: number;
 }
 
-export const noArrivals: LinkArrivals = {
+export const noStatistics: LinkStatistics = {
   received: 0,
   lost: 0,
   lastHeardAtUs: undefined,
@@ -42,26 +42,26 @@ const longestHeldUs = 2 ** 32 - 1;
 
 /**
  * Folds in one admitted heartbeat. `lost` only grows: a gap counts once it is past reordering, or when the
- * boot that left it ends. What the peer numbered but could not send counts as lost, too. `own` is the
- * moment of arrival on the clock that also stamps what is sent, and this director's boot.
+ * boot that left it ends. What the peer numbered but could not send counts as lost, too. `atUs` is
+ * the arrival by the clock that also stamps what is sent.
  */
 export function recordArrival(
-  arrivals: LinkArrivals,
+  statistics: LinkStatistics,
   heartbeat: Heartbeat,
-  own: { readonly arrivedMs: number; readonly bootId: bigint },
-): LinkArrivals {
-  const atUs = own.arrivedMs * 1000;
-  const { newest, jitterUs, roundTripUs } = arrivals;
+  atUs: number,
+  ownBootId: bigint,
+): LinkStatistics {
+  const { newest, jitterUs, roundTripUs } = statistics;
   const before = newest?.bootId === heartbeat.bootId ? newest : undefined;
   const transitUs = atUs - heartbeat.sentAtUs;
   const { seen, lost } = before === undefined ? begin(newest) : follow(before, heartbeat.sequence);
   const isLate = before !== undefined && heartbeat.sequence <= before.sequence;
   return {
-    received: arrivals.received + 1,
-    lost: arrivals.lost + lost,
+    received: statistics.received + 1,
+    lost: statistics.lost + lost,
     lastHeardAtUs: atUs,
     jitterUs: before === undefined ? jitterUs : smoothJitter(jitterUs, transitUs - before.transitUs),
-    roundTripUs: smoothRoundTrip(roundTripUs, sampleRoundTrip(heartbeat, atUs, own.bootId)),
+    roundTripUs: smoothRoundTrip(roundTripUs, sampleRoundTrip(heartbeat, atUs, ownBootId)),
     newest: isLate
       ? { ...before, transitUs, seen }
       : {
@@ -81,9 +81,9 @@ export function recordArrival(
  * Undefined while nothing was heard, or not for more than an hour.
  */
 export function acknowledge(
-  links: readonly LinkArrivals[],
+  links: readonly LinkStatistics[],
   link: number,
-  atMs: number,
+  atUs: number,
 ): Acknowledgement | undefined {
   const heard = links.flatMap(({ newest }, index) =>
     newest === undefined ? [] : [{ ...newest, link: index }],
@@ -95,20 +95,20 @@ export function acknowledge(
   const own = heard.find((arrival) => arrival.link === link);
   const isFresh = own?.bootId === last.bootId && own.sequence > last.sequence - staleTicks;
   const { bootId, sequence, sentAtUs, heardAtUs, ...echoed } = isFresh ? own : last;
-  const heldUs = Math.max(0, atMs * 1000 - heardAtUs);
+  const heldUs = Math.max(0, atUs - heardAtUs);
   return heldUs > longestHeldUs ? undefined : { bootId, sequence, link: echoed.link, sentAtUs, heldUs };
 }
 
 /** The part of the published counts that this file knows. */
 export function countsOf(
-  arrivals: LinkArrivals,
+  statistics: LinkStatistics,
 ): Pick<LinkCounts, 'received' | 'lost' | 'lastHeardAtMs' | 'jitterMs' | 'roundTripMs'> {
   return {
-    received: arrivals.received,
-    lost: arrivals.lost,
-    lastHeardAtMs: toMs(arrivals.lastHeardAtUs),
-    jitterMs: toMs(arrivals.jitterUs),
-    roundTripMs: toMs(arrivals.roundTripUs),
+    received: statistics.received,
+    lost: statistics.lost,
+    lastHeardAtMs: toMs(statistics.lastHeardAtUs),
+    jitterMs: toMs(statistics.jitterUs),
+    roundTripMs: toMs(statistics.roundTripUs),
   };
 }
 
