@@ -160,6 +160,9 @@ function netlinkSocket(libc: Libc, descriptor: number): NetlinkSocket {
 
   return {
     transact: (messages) => {
+      if (messages.length === 0) {
+        return ok([]);
+      }
       const first = sequence + 1;
       for (const message of messages) {
         sequence += 1;
