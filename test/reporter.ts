@@ -1,0 +1,17 @@
+import { writeFileSync } from 'node:fs';
+import mocha from 'mocha';
+
+/**
+ * Mocha's own `spec` on the terminal; at the end the totals also as `dist/test-totals.json`, for `.ci/run`.
+ * A test that skips says why on the terminal: that is its own duty.
+ */
+export default class Reporter extends mocha.reporters.Spec {
+  constructor(runner: Mocha.Runner, options?: Mocha.MochaOptions) {
+    super(runner, options);
+    const { stats } = this;
+    runner.once('end', () => {
+      const totals = { passed: stats.passes, failed: stats.failures, skipped: stats.pending };
+      writeFileSync(new URL('../test-totals.json', import.meta.url), `${JSON.stringify(totals)}\n`);
+    });
+  }
+}
