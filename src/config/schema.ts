@@ -15,7 +15,9 @@ const INTERFACE_NAME = /^(?!\.{1,2}$)[^\s/:]{1,15}$/;
 const LABEL = /^[^\s/]{1,15}$/;
 
 const name = z.string().regex(NAME, 'must be 1 to 32 of A-Z a-z 0-9 _ -');
-const nodeName = z.string().regex(NODE_NAME, 'is not a node name: a host name without its domain will do');
+export const nodeName = z
+  .string()
+  .regex(NODE_NAME, 'is not a node name: a host name without its domain will do');
 const interfaceName = z
   .string()
   .regex(INTERFACE_NAME, 'is not an interface name: 1 to 15 characters without space, slash or colon');
@@ -27,7 +29,7 @@ function perNode<Schema extends z.ZodType<string, string>>(schema: Schema) {
 }
 export type PerNode = string | Readonly<Record<string, string>>;
 
-export const nodeSchema = z.strictObject({
+const nodeSchema = z.strictObject({
   priority: z
     .int()
     .min(1)
@@ -44,7 +46,7 @@ export const nodeSchema = z.strictObject({
     }),
 });
 
-export const nodesSchema = z.record(nodeName, nodeSchema).meta({
+const nodesSchema = z.record(nodeName, nodeSchema).meta({
   description: 'The two directors, by name. A node is found by its host name or by `--node`.',
 });
 
@@ -143,8 +145,10 @@ export const pathSchema = z.strictObject({
     .meta({ description: 'Instead: what losing the path takes from the priority.', example: 60 }),
 });
 
-export const failbackSchema = z
-  .union([z.literal('manual'), z.strictObject({ auto: duration(0, 24 * 3_600_000) })])
+const failbackSchema = z
+  .union([z.literal('manual'), z.strictObject({ auto: duration(0, 24 * 3_600_000) })], {
+    error: 'must be manual or, for instance, { auto: 60s }',
+  })
   .default('manual')
   .meta({
     description:
@@ -152,15 +156,17 @@ export const failbackSchema = z
     example: '{ auto: 60s }',
   });
 
-export const contestedSchema = z
-  .union([z.literal('wait'), z.strictObject({ claim_after: duration(100, 3_600_000) })])
+const contestedSchema = z
+  .union([z.literal('wait'), z.strictObject({ claim_after: duration(100, 3_600_000) })], {
+    error: 'must be wait or, for instance, { claim_after: 10s }',
+  })
   .default('wait')
   .meta({
     description: 'What a backup does that hears no heartbeat while the peer still answers for the addresses.',
     example: '{ claim_after: 10s }',
   });
 
-export const apiSchema = z.strictObject({
+const apiSchema = z.strictObject({
   listen: perNode(listenAddress).prefault('127.0.0.1:10112').meta({
     description:
       'Where metrics, page and API are served: `host:port` or `[v6]:port`; may be a map of node names.',

@@ -20,7 +20,10 @@ const UNIT_MS: Readonly<Record<string, number>> = { ms: 1, s: 1000, m: 60_000, h
 /** A duration with its unit, such as `50ms`, `1.5s` or `1m`, from `leastMs` to `mostMs`. */
 export function duration(leastMs: number, mostMs: number) {
   return z
-    .string({ error: 'must be a duration with its unit, such as 50ms, 1.5s or 1m' })
+    .string({
+      error: ({ input }) =>
+        input === undefined ? undefined : 'must be a duration with its unit, such as 50ms, 1.5s or 1m',
+    })
     .regex(DURATION, 'is not a duration: write a number and its unit, such as 50ms, 1.5s or 1m')
     .transform(parseDurationMs)
     .pipe(
