@@ -42,6 +42,8 @@ export interface LinkSettings {
   readonly group: string | undefined;
   readonly unicast: { readonly own: string; readonly peer: string } | undefined;
   readonly gtsm: boolean;
+  /** Never a source of heartbeats: a floating address moves. */
+  readonly floatingAddresses: readonly string[];
 }
 
 export function linkOptionsFrom(config: Config, nodeName: string): readonly LinkSettings[] {
@@ -57,6 +59,7 @@ export function linkOptionsFrom(config: Config, nodeName: string): readonly Link
         ? undefined
         : { own: valueFor(link.peers, nodeName), peer: valueFor(link.peers, peerName) },
     gtsm: link.gtsm,
+    floatingAddresses: config.floating.map(({ address }) => address.address),
   }));
 }
 
