@@ -1,17 +1,19 @@
 import { spawnSync } from 'node:child_process';
 import { constants } from 'node:os';
-import { setFlagsFromString } from 'node:v8';
 import { describeErrno, openLibc } from './libc.ts';
 
 /**
- * Puts the main thread under SCHED_FIFO, so that busy programs do not delay heartbeats, and keeps the garbage
- * collector on that thread. Children and threads made from here run as ordinary ones.
+ * Puts the main thread under SCHED_FIFO, so that busy programs do not delay heartbeats. Children and threads
+ * made from here run as ordinary ones.
  *
  * `priority` is 1..99. Comes back with undefined, or with the problem in words and its remedy; then everything
  * still works, only later on a busy machine.
+ *
+ * A real-time thread still waits for V8's ordinary helper threads when they share a garbage collection. Start
+ * Node with `--single-threaded-gc` against that. It cannot be set from here: a running V8 that is told to do
+ * without concurrent marking aborts in a later collection (seen on Node 20.20).
  */
 export function enterRealtime(priority: number): string | undefined {
-  collectGarbageAlone();
   const problem = schedule(priority);
   return problem === undefined
     ? undefined
@@ -46,25 +48,4 @@ function scheduleByCommand(priority: number): string | undefined {
     return `cannot run chrt: ${run.error.message}`;
   }
   return run.status === 0 ? undefined : run.stderr.trim().replace(/\s+/g, ' ');
-}
-
-/**
- * V8 shares a collection among helper threads, and the main thread waits for them. Those are ordinary
- * threads: on a busy machine a real-time thread would wait for one that gets no processor (measured: gaps
- * of 34 to 55 ms between heartbeats with helpers, 31 ms without). These are what `--single-threaded-gc`
- * implies; given to a running V8, that flag implies nothing.
- */
-function collectGarbageAlone(): void {
-  for (const flag of [
-    '--single-threaded-gc',
-    '--no-concurrent-marking',
-    '--no-concurrent-sweeping',
-    '--no-concurrent-array-buffer-sweeping',
-    '--no-parallel-compaction',
-    '--no-parallel-marking',
-    '--no-parallel-pointer-update',
-    '--no-parallel-scavenge',
-  ]) {
-    setFlagsFromString(flag);
-  }
 }
