@@ -325,13 +325,15 @@ function macBytesOf(mac: string): Uint8Array {
 }
 
 /** What fits into its bytes but not into the layout; the writing itself refuses the rest. */
-function assertInRange({ nodeId, link, advertisement, acknowledged }: Omit<Heartbeat, 'keyId'>): void {
+function assertInRange(heartbeat: Omit<Heartbeat, 'keyId'>): void {
+  const { nodeId, link, advertisement, acknowledged, floatingMacs } = heartbeat;
   const isInRange =
     (nodeId === 1 || nodeId === 2) &&
     link < mostLinks &&
     advertisement.priority <= 254 &&
     advertisement.hears.length <= mostLinks &&
     advertisement.pathsOk.length <= mostPaths &&
+    floatingMacs.length <= mostFloatingMacs &&
     (acknowledged === undefined || acknowledged.link < mostLinks);
   if (!isInRange) {
     throw new RangeError('a field of the heartbeat is out of range');

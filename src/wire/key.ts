@@ -55,7 +55,6 @@ export function createKey(id: number, bytes: Uint8Array): Key {
   const conceal = { value: () => '[secret]' };
   const secret = Object.defineProperties(createSecretKey(bytes), {
     toJSON: conceal,
-    toString: conceal,
     [Symbol.for('nodejs.util.inspect.custom')]: conceal,
   });
   return { id, secret };
