@@ -17,9 +17,7 @@ export function advertisementOf(state: DirectorState, atMs: number, settings: Se
     handoverAnswer: state.refused.request,
     handoverRefusal: state.refused.refusal,
     wantsOffice: state.office.role === 'backup' && isWishDue(state, atMs, settings),
-    hears: state.links.map(
-      (link) => link.heardAtMs !== undefined && atMs - link.heardAtMs < settings.deadMs,
-    ),
+    hears: state.links.map((link) => link.heardAtMs !== undefined && atMs - link.heardAtMs < settings.deadMs),
     pathsOk: [],
     configDigest: settings.configDigest,
   };

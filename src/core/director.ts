@@ -166,7 +166,11 @@ function hear(
     case 'backup': {
       const vacantAtMs = isPeerActive ? undefined : (heard.office.vacantAtMs ?? atMs);
       const hasSeenActive = heard.office.hasSeenActive || isPeerActive;
-      return heedRequest({ ...heard, office: { ...heard.office, vacantAtMs, hasSeenActive } }, atMs, settings);
+      return heedRequest(
+        { ...heard, office: { ...heard.office, vacantAtMs, hasSeenActive } },
+        atMs,
+        settings,
+      );
     }
     case 'active':
       return run(
@@ -238,7 +242,12 @@ function stop(state: DirectorState, atMs: number, settings: Settings): Step {
   const stopping = { ...state, isStopping: true };
   switch (state.office.role) {
     case 'active':
-      return startHandover(stopping, { cause: 'stop', isForced: false, commandId: undefined }, atMs, settings);
+      return startHandover(
+        stopping,
+        { cause: 'stop', isForced: false, commandId: undefined },
+        atMs,
+        settings,
+      );
     case 'claiming':
       return [stopping, []];
     case 'backup':
@@ -289,7 +298,13 @@ function settleBackup(
     const outcome = { ok: false, reason: 'no-answer' } as const;
     return [{ ...state, takeOver: undefined }, [{ kind: 'answer', commandId, outcome }]];
   }
-  return [{ ...state, preferredAtMs: isFitToReturn(state, atMs, settings) ? (state.preferredAtMs ?? atMs) : undefined }, []];
+  return [
+    {
+      ...state,
+      preferredAtMs: isFitToReturn(state, atMs, settings) ? (state.preferredAtMs ?? atMs) : undefined,
+    },
+    [],
+  ];
 }
 
 function settleActive(

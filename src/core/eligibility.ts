@@ -20,12 +20,7 @@ export function effectivePriority(state: DirectorState, atMs: number, settings: 
 }
 
 /** Why this director will not grant a hand-over request; force overrides all but a stop. */
-export function handoverRefusal(
-  state: DirectorState,
-  peer: Peer,
-  atMs: number,
-  settings: Settings,
-): Refusal {
+export function handoverRefusal(state: DirectorState, peer: Peer, atMs: number, settings: Settings): Refusal {
   const own = refusalOf(state, atMs);
   if (own === 'stopping' || (own !== 'none' && !peer.advertisement.isHandoverForced)) {
     return own;

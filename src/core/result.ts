@@ -1,7 +1,6 @@
 /** An expected outcome: a value, or a reason from a closed union that is also metric label and log field. */
 export type Result<Value, Reason extends string> =
-  | { readonly ok: true; readonly value: Value }
-  | Failure<Reason>;
+  { readonly ok: true; readonly value: Value } | Failure<Reason>;
 
 export interface Failure<Reason extends string> {
   readonly ok: false;

@@ -120,7 +120,12 @@ export type Why =
   | { readonly kind: 'handed-over'; readonly cause: HandoverCause; readonly tookMs: number }
   | { readonly kind: 'claim-failed'; readonly reason: string }
   | { readonly kind: 'overslept'; readonly lateMs: number }
-  | { readonly kind: 'lost-duel'; readonly rule: DuelRule; readonly peerPriority: number; readonly peerTerm: number }
+  | {
+      readonly kind: 'lost-duel';
+      readonly rule: DuelRule;
+      readonly peerPriority: number;
+      readonly peerTerm: number;
+    }
   | { readonly kind: 'left-by-force'; readonly cause: HandoverCause }
   | { readonly kind: 'stopped' };
 

@@ -20,7 +20,9 @@ export type {
 export type ToDirector =
   | { readonly kind: 'record'; readonly record: StepRecord }
   | { readonly kind: 'snapshot'; readonly id: string; readonly snapshot: PulseSnapshot }
-  | { readonly kind: 'outcome'; readonly commandId: string; readonly outcome: CommandOutcome };
+  | { readonly kind: 'outcome'; readonly commandId: string; readonly outcome: CommandOutcome }
+  /** Something went wrong at the rim that no decision hangs on; for the log. */
+  | { readonly kind: 'trouble'; readonly what: string; readonly detail: string };
 
 export type ToPulse =
   | { readonly kind: 'snapshot'; readonly id: string }

@@ -34,18 +34,25 @@ export function startDirectorProcess(options: DirectorProcessOptions): DirectorP
   let pauseMs = firstPauseMs;
   let isClosing = false;
   let unread = 0;
+  let isReady = false;
 
   function start(): void {
     const startedMs = performance.now();
-    const started = fork(options.modulePath, options.args, { stdio: ['ignore', 'inherit', 'inherit', 'ipc'] });
+    const started = fork(options.modulePath, options.args, {
+      stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
+    });
     let isOver = false;
     child = started;
     unread = 0;
+    isReady = false;
     started.on('message', (message) => {
       // The child is this program in the same version: its messages have the type it was compiled with.
       options.onMessage(message as ToPulse);
     });
-    started.once('spawn', options.onReady);
+    started.once('spawn', () => {
+      isReady = true;
+      options.onReady();
+    });
     const over = (how: string) => {
       if (isOver) {
         return;
@@ -74,6 +81,10 @@ export function startDirectorProcess(options: DirectorProcessOptions): DirectorP
   start();
   return {
     send(message) {
+      if (!isReady) {
+        // Whatever must not be missed is told in `onReady`.
+        return true;
+      }
       if (child?.connected !== true || unread >= mostUnread) {
         return false;
       }
@@ -93,7 +104,11 @@ export function startDirectorProcess(options: DirectorProcessOptions): DirectorP
       if (last === undefined) {
         return;
       }
-      const ended = new Promise<void>((resolve) => last.once('exit', () => { resolve(); }));
+      const ended = new Promise<void>((resolve) =>
+        last.once('exit', () => {
+          resolve();
+        }),
+      );
       if (last.connected) {
         // The end of the channel is the director's word to finish.
         last.disconnect();

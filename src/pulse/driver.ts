@@ -1,10 +1,5 @@
 import { initialState, nextDeadlineMs, step } from '../core/director.ts';
-import {
-  type DirectorEffect,
-  type DirectorEvent,
-  type DirectorState,
-  type Settings,
-} from '../core/state.ts';
+import { type DirectorEffect, type DirectorEvent, type DirectorState, type Settings } from '../core/state.ts';
 
 export interface DriverPorts {
   /** Monotonic milliseconds. */

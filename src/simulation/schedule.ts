@@ -37,7 +37,7 @@ export function createSchedule(): Schedule {
     at(atMs, happen) {
       planned += 1;
       heap.push({ atMs, order: planned, happen });
-      for (let child = heap.length - 1; child > 0; ) {
+      for (let child = heap.length - 1; child > 0;) {
         const parent = (child - 1) >> 1;
         if (!swapIfBefore(child, parent)) {
           return;
@@ -54,7 +54,7 @@ export function createSchedule(): Schedule {
       }
       if (heap.length > 0) {
         heap[0] = last;
-        for (let parent = 0; ; ) {
+        for (let parent = 0; ;) {
           const [left, right] = [heap[2 * parent + 1], heap[2 * parent + 2]];
           const child =
             left !== undefined && right !== undefined && isBefore(right, left)

@@ -321,10 +321,14 @@ export function createWorld(options: WorldOptions): World {
       for (let next = schedule.nextMs(); next !== undefined && next <= atMs; next = schedule.nextMs()) {
         nowMs = next;
         schedule.runNext();
-        moments.forEach((observe) => { observe(); });
+        moments.forEach((observe) => {
+          observe();
+        });
       }
       nowMs = atMs;
-      moments.forEach((observe) => { observe(); });
+      moments.forEach((observe) => {
+        observe();
+      });
     },
     start,
     kill(name) {
@@ -418,7 +422,13 @@ function envelope(node: Node, life: Life, link: number, advertisement: Advertise
     acknowledged:
       heard === undefined
         ? undefined
-        : { bootId: heard.bootId, sequence: heard.sequence, link: heard.link, sentAtUs: heard.sentAtUs, heldUs: 0 },
+        : {
+            bootId: heard.bootId,
+            sequence: heard.sequence,
+            link: heard.link,
+            sentAtUs: heard.sentAtUs,
+            heldUs: 0,
+          },
     floatingMacs: [],
     sentAtUs: 0,
   };

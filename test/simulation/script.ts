@@ -1,6 +1,12 @@
 import { explain } from '../../src/core/explain.ts';
 import { type DirectorEffect, type Office, type Settings } from '../../src/core/state.ts';
-import { createWorld, type NodeName, nodeNames, type World, type WorldStep } from '../../src/simulation/world.ts';
+import {
+  createWorld,
+  type NodeName,
+  nodeNames,
+  type World,
+  type WorldStep,
+} from '../../src/simulation/world.ts';
 import { pairSettings } from './settings.ts';
 
 /**
@@ -31,12 +37,18 @@ export function play(commands: readonly string[], overrides: Partial<Settings> =
 function describe(step: WorldStep, settings: Settings): string[] {
   const { before, after, effects, event } = step;
   const wanted = effects.filter(({ kind }) => kind !== 'advertise' && kind !== 'renew').map(nameOf);
-  const role = shown(before.office) === shown(after.office) ? '' : `${shown(before.office)} -> ${shown(after.office)}`;
+  const role =
+    shown(before.office) === shown(after.office) ? '' : `${shown(before.office)} -> ${shown(after.office)}`;
   if (role === '' && wanted.length === 0) {
     return [];
   }
-  const head = [stamp(step.atMs), step.node, role, wanted.join(', ')].filter((part) => part !== '').join('  ');
-  const why = role === '' ? [] : [`             ${explain({ event, before, after, effects, number: 0, wallMs: 0 }, settings)}`];
+  const head = [stamp(step.atMs), step.node, role, wanted.join(', ')]
+    .filter((part) => part !== '')
+    .join('  ');
+  const why =
+    role === ''
+      ? []
+      : [`             ${explain({ event, before, after, effects, number: 0, wallMs: 0 }, settings)}`];
   return [head, ...why];
 }
 

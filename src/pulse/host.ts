@@ -1,0 +1,162 @@
+import { type OpenReason, type Soon } from '../adapters/addresses.ts';
+import { type Announced } from '../adapters/announcer.ts';
+import { type Gate, openGate } from '../adapters/gate.ts';
+import { type Kernel, openKernel } from '../adapters/kernel.ts';
+import { openLibc } from '../adapters/libc.ts';
+import { type FloatingSettings, type LinkSettings } from '../config/settings.ts';
+import { formatMac } from '../core/address.ts';
+import { ok, type Result } from '../core/result.ts';
+import { type GateMode } from '../core/state.ts';
+import { type GateSnapshot } from './channel.ts';
+
+export interface HostOptions {
+  readonly pair: string;
+  readonly floating: readonly FloatingSettings[];
+  readonly links: readonly LinkSettings[];
+  readonly gate: GateMode;
+  readonly leaseMs: number;
+  readonly lifetimeSeconds: number;
+}
+
+/** All that the pulse asks of this host: the addresses, the announcements and the gate before them. */
+export interface Host extends Disposable {
+  /** What is in force, which may be less than what was asked for. */
+  readonly gateMode: GateMode;
+  readonly path: 'syscalls' | 'commands';
+  claim(): Soon<Result<unknown, string>>;
+  renew(): Soon<Result<unknown, string>>;
+  mute(): void;
+  release(): Soon<Result<unknown, string>>;
+  announce(): Soon<Announced>;
+  held(): readonly boolean[];
+  lost(): readonly string[];
+  /** One per distinct floating interface; zeros where there is none. */
+  macs(): readonly string[];
+  hasInterface(name: string): boolean;
+  carrierOf(name: string): boolean;
+  gate(): GateSnapshot;
+  /** Every tick: puts the gate back if somebody took it away; who did, if so. */
+  guard(): string | undefined;
+  /** Every second: looks whether interfaces changed under us. */
+  refresh(): void;
+  /** The orderly end: the table is removed, for nothing is held any more. */
+  close(): void;
+}
+
+/** An address that never expires: what `gate: off` asks for. */
+const foreverSeconds = 0xffff_ffff;
+const noMac = '00:00:00:00:00:00';
+
+export async function openHost(options: HostOptions): Promise<Result<Host, OpenReason>> {
+  const lifetimeSeconds = options.gate === 'off' ? foreverSeconds : options.lifetimeSeconds;
+  const kernel = await openKernel(options.floating, { lifetimeSeconds });
+  return kernel.ok ? ok(createHost({ kernel: kernel.value, ...gateOf(options) })) : kernel;
+}
+
+interface Parts {
+  readonly kernel: Kernel;
+  readonly gate: Gate | undefined;
+  readonly gateMode: GateMode;
+  /** Why the gate is weaker than configured. */
+  readonly gateProblem: string | undefined;
+}
+
+/** The gate that was asked for, or the lifetime of the addresses in its place, and why. */
+function gateOf(options: HostOptions): Pick<Parts, 'gate' | 'gateMode' | 'gateProblem'> {
+  if (options.gate !== 'nftables') {
+    return { gate: undefined, gateMode: options.gate, gateProblem: undefined };
+  }
+  const libc = openLibc();
+  const opened = libc.ok
+    ? openGate(libc.value, {
+        pair: options.pair,
+        floating: options.floating,
+        leaseMs: options.leaseMs,
+        links: options.links.flatMap((link) => {
+          const destination = link.unicast?.peer ?? link.group;
+          return destination === undefined
+            ? []
+            : [
+                {
+                  interfaceName: link.interfaceName,
+                  port: link.port,
+                  destination,
+                  ...(link.unicast === undefined ? {} : { source: link.unicast.own }),
+                },
+              ];
+        }),
+      })
+    : libc;
+  return opened.ok
+    ? { gate: opened.value, gateMode: 'nftables', gateProblem: undefined }
+    : { gate: undefined, gateMode: 'address', gateProblem: opened.detail ?? opened.reason };
+}
+
+function createHost(parts: Parts): Host {
+  const { kernel, gate, gateMode } = parts;
+  const { addresses, announcer, interfaces } = kernel;
+  let reinstalled = 0;
+
+  /** Addresses first, for the gate lets through only what is there; none without the other. */
+  function openAfter(claimed: Result<unknown, string>): Soon<Result<unknown, string>> {
+    const opened = claimed.ok ? gate?.open() : undefined;
+    if (opened === undefined || opened.ok) {
+      return claimed;
+    }
+    const released = addresses.release();
+    return released instanceof Promise ? released.then(() => opened) : opened;
+  }
+
+  return {
+    gateMode,
+    path: kernel.path,
+    claim() {
+      const claimed = addresses.claim();
+      return claimed instanceof Promise ? claimed.then(openAfter) : openAfter(claimed);
+    },
+    renew: () => addresses.renew(),
+    mute: () => {
+      gate?.mute();
+    },
+    release() {
+      // Shut first: with one batch all addresses fall silent at the same moment.
+      gate?.close();
+      return addresses.release();
+    },
+    announce: () => announcer.announce(),
+    held: () => addresses.held(),
+    lost: () => addresses.lost(),
+    macs: () => announcer.macs().map(({ mac }) => (mac === undefined ? noMac : formatMac(mac))),
+    hasInterface: (name) => interfaces.read(name) !== undefined,
+    carrierOf: (name) => interfaces.carrierOf(name),
+    gate: () => ({
+      mode: gateMode,
+      problem: parts.gateProblem ?? gate?.weakness(),
+      remainingMs: gate?.remaining()?.speakMs,
+      renewalsLate: 0,
+      reinstalled: reinstalled,
+    }),
+    guard() {
+      // What is left is also what a reinstalled gate gets, so it is read on every tick.
+      gate?.remaining();
+      const tampering = gate?.tampered();
+      if (tampering === undefined) {
+        return undefined;
+      }
+      reinstalled += 1;
+      gate?.reinstall();
+      return tampering.by;
+    },
+    refresh() {
+      announcer.refresh();
+      gate?.refresh();
+    },
+    close() {
+      gate?.remove();
+    },
+    [Symbol.dispose]() {
+      gate?.[Symbol.dispose]();
+      kernel[Symbol.dispose]();
+    },
+  };
+}

@@ -1,0 +1,294 @@
+/**
+ * The pulse: the small process in real time that the pair lives by. It hears and sends heartbeats, runs the
+ * core, and carries out what the core decides. Everything that could be slow is in the director process.
+ *
+ * It begins by checking all that can be wrong while nothing is touched, and ends when the core says so, with
+ * nothing held.
+ */
+import { type HeartbeatLink, openLink } from '../adapters/multicast.ts';
+import { enterRealtime } from '../adapters/realtime.ts';
+import { setMinimumTtl } from '../adapters/minimum-ttl.ts';
+import { type ToPulse } from './channel.ts';
+import { type DirectorProcess, startDirectorProcess } from './director-process.ts';
+import { createDriver, type Driver } from './driver.ts';
+import { createHeartbeats } from './heartbeats.ts';
+import { type Host } from './host.ts';
+import { createMeter, type Meter } from './meter.ts';
+import { createPerformer } from './perform.ts';
+import { type Prepared, prepare, type PulseOptions, type StartRefusal } from './prepare.ts';
+import { createRecords } from './records.ts';
+import { say } from './say.ts';
+import { type SnapshotParts, takeSnapshot } from './snapshot.ts';
+
+const realtimePriority = 50;
+const refreshMs = 1000;
+
+/** The same numbers as in the table of the command line, which this process does not load. */
+const exitCodes: Readonly<Record<StartRefusal, number>> = {
+  failed: 1,
+  'not-permitted': 77,
+  configuration: 78,
+};
+
+/** Runs the daemon to its end and returns the exit code of the process. */
+export async function runPulse(options: PulseOptions, mainPath: string): Promise<number> {
+  const prepared = await prepare(options);
+  if (!prepared.ok) {
+    process.stderr.write(`vipair: ${prepared.detail ?? prepared.reason}\n`);
+    return exitCodes[prepared.reason];
+  }
+  const { settings, host } = prepared.value;
+  const realtimeProblem = enterRealtime(realtimePriority);
+  if (realtimeProblem !== undefined) {
+    say('warn', 'real-time scheduling was refused', { problem: realtimeProblem });
+  }
+  const gate = host.gate();
+  if (gate.problem !== undefined) {
+    say('warn', 'the gate is weaker than configured', { mode: gate.mode, problem: gate.problem });
+  }
+  await live(options, mainPath, prepared.value, realtimeProblem);
+  say('info', 'the daemon ended', { pair: settings.pair, node: settings.nodeName });
+  return 0;
+}
+
+async function live(
+  options: PulseOptions,
+  mainPath: string,
+  prepared: Prepared,
+  realtimeProblem: string | undefined,
+): Promise<void> {
+  const { settings, keys } = prepared;
+  using _lock = prepared.lock;
+  using host = prepared.host;
+  const nowMs = () => performance.now();
+  const meter = createMeter();
+  const records = createRecords(Date.now);
+  let stop: () => void = () => undefined;
+  const stopped = new Promise<void>((resolve) => {
+    stop = resolve;
+  });
+
+  const heartbeats = createHeartbeats({
+    settings,
+    keys,
+    nowMs,
+    wallMs: Date.now,
+    floatingMacs: host.macs,
+    transmit: (link, datagram) => links[link]?.send(datagram),
+    onAdvertisement: (event) => {
+      driver.dispatch(event);
+    },
+  });
+  const links = await openLinks(prepared, (link, datagram) => {
+    heartbeats.receive(link, datagram);
+  });
+  await using _links = { [Symbol.asyncDispose]: () => closeAll(links) };
+
+  const perform = createPerformer(
+    {
+      nowMs,
+      ...meteredHost(host, meter, nowMs),
+      sendAdvertisement(advertisement) {
+        heartbeats.send(advertisement);
+        watch(host, driver, director, meter, nowMs);
+      },
+      answer: (commandId, outcome) => director.send({ kind: 'outcome', commandId, outcome }),
+      stop,
+      onTrouble: (what, failure) =>
+        director.send({ kind: 'trouble', what, detail: failure.detail ?? failure.reason }),
+    },
+    (event) => {
+      driver.dispatch(event);
+    },
+  );
+  using driver = createDriver(settings, {
+    nowMs,
+    perform,
+    onStep(step) {
+      const record = records.keep(step);
+      if (record !== undefined && !director.send({ kind: 'record', record })) {
+        meter.recordsDropped += 1;
+      }
+    },
+    onLate: (lateMs) => {
+      meter.lateness.observe(lateMs);
+    },
+  });
+  const parts: SnapshotParts = {
+    prepared,
+    host,
+    links,
+    heartbeats,
+    meter,
+    startedWallMs: Date.now(),
+    realtimeProblem,
+  };
+  await using director = startDirectorProcess({
+    modulePath: mainPath,
+    args: directorArguments(options, settings.nodeName),
+    onReady() {
+      records.all().forEach((record) => director.send({ kind: 'record', record }));
+    },
+    onMessage(message) {
+      obey(message, driver, nowMs, (id) => {
+        const now = { atMs: nowMs(), wallMs: Date.now(), directorRestarts: director.restarts() };
+        director.send({ kind: 'snapshot', id, snapshot: takeSnapshot(parts, driver.state(), now) });
+      });
+    },
+    onEnd: (how, againInMs) => {
+      process.emitWarning(`the director process ended (${how}); it starts again in ${againInMs} ms`);
+    },
+  });
+  using _refreshing = every(refreshMs, () => {
+    host.refresh();
+    links.forEach((link) => {
+      link.refresh();
+    });
+  });
+  using _signals = onSignals(driver, nowMs);
+
+  driver.dispatch({ kind: 'started', atMs: nowMs(), isMaintenance: prepared.isMaintenance });
+  say('info', 'the daemon started', {
+    pair: settings.pair,
+    node: settings.nodeName,
+    kernel: host.path,
+    gate: host.gateMode,
+  });
+  await stopped;
+  host.close();
+}
+
+/** The host as the performer uses it, with what is worth counting counted. */
+function meteredHost(host: Host, meter: Meter, nowMs: () => number) {
+  let claimBeganMs: number | undefined;
+  return {
+    claim() {
+      meter.claimAttempts += 1;
+      claimBeganMs = nowMs();
+      return host.claim();
+    },
+    renew: () => host.renew(),
+    mute: () => {
+      host.mute();
+    },
+    release: () => host.release(),
+    announce() {
+      const announced = host.announce();
+      if (!(announced instanceof Promise)) {
+        meter.announcementsSent += announced.sent;
+      }
+      if (claimBeganMs !== undefined) {
+        meter.claims.observe(nowMs() - claimBeganMs);
+        claimBeganMs = undefined;
+      }
+      return announced;
+    },
+  };
+}
+
+/** After every heartbeat: did somebody take an address or the gate away? */
+function watch(
+  host: Host,
+  driver: Driver,
+  director: DirectorProcess,
+  meter: Meter,
+  nowMs: () => number,
+): void {
+  for (const address of host.lost()) {
+    meter.addressesLost += 1;
+    driver.dispatch({ kind: 'address-lost', atMs: nowMs(), address });
+  }
+  const culprit = host.guard();
+  if (culprit !== undefined) {
+    director.send({ kind: 'trouble', what: 'gate', detail: `${culprit} changed the gate; it was put back` });
+  }
+}
+
+function obey(message: ToPulse, driver: Driver, nowMs: () => number, answer: (id: string) => void): void {
+  switch (message.kind) {
+    case 'snapshot':
+      answer(message.id);
+      return;
+    case 'command':
+      driver.dispatch({
+        kind: 'command',
+        atMs: nowMs(),
+        commandId: message.commandId,
+        command: message.command,
+      });
+      return;
+  }
+}
+
+async function openLinks(
+  prepared: Prepared,
+  onDatagram: (link: number, datagram: Uint8Array) => void,
+): Promise<readonly HeartbeatLink[]> {
+  const links: HeartbeatLink[] = [];
+  for (const [index, link] of prepared.links.entries()) {
+    const opened = await openLink(
+      {
+        ...link,
+        floatingAddresses: prepared.floating.map(({ address }) => address),
+        setMinimumTtl,
+      },
+      (datagram) => {
+        onDatagram(index, datagram);
+      },
+    );
+    if (!opened.ok) {
+      await closeAll(links);
+      throw new Error(`link ${link.name}: ${opened.detail ?? opened.reason}`);
+    }
+    links.push(opened.value);
+  }
+  return links;
+}
+
+async function closeAll(links: readonly HeartbeatLink[]): Promise<void> {
+  await Promise.all(links.map((link) => link[Symbol.asyncDispose]()));
+}
+
+function directorArguments(options: PulseOptions, nodeName: string): readonly string[] {
+  return [
+    'director',
+    '--config',
+    options.config,
+    '--node',
+    nodeName,
+    '--runtime-dir',
+    options.runtimeDir,
+    '--state-dir',
+    options.stateDir,
+  ];
+}
+
+function every(periodMs: number, work: () => void): Disposable {
+  const timer = setInterval(work, periodMs);
+  return {
+    [Symbol.dispose]: () => {
+      clearInterval(timer);
+    },
+  };
+}
+
+/** SIGTERM and ^C hand over and end; SIGUSR1 fails over, for scripts. */
+function onSignals(driver: Driver, nowMs: () => number): Disposable {
+  const stop = () => {
+    driver.dispatch({ kind: 'stop', atMs: nowMs() });
+  };
+  const failover = () => {
+    driver.dispatch({
+      kind: 'command',
+      atMs: nowMs(),
+      commandId: undefined,
+      command: { kind: 'failover', isForced: false },
+    });
+  };
+  process.on('SIGTERM', stop).on('SIGINT', stop).on('SIGUSR1', failover);
+  return {
+    [Symbol.dispose]: () => {
+      process.off('SIGTERM', stop).off('SIGINT', stop).off('SIGUSR1', failover);
+    },
+  };
+}
