@@ -11,7 +11,8 @@ export interface JournalEntry {
 }
 
 export interface Journal extends AsyncDisposable {
-  append(record: StepRecord, sentence: string): JournalEntry;
+  /** Undefined if the record is there already: a director that starts again is told of the last steps again. */
+  append(record: StepRecord, sentence: string): JournalEntry | undefined;
   /** Oldest first; `sinceId` itself is not among them. */
   entries(query?: { readonly sinceId?: number | undefined }): readonly JournalEntry[];
   /** Failed writes since the start. */
@@ -50,6 +51,9 @@ export async function openJournal(options: JournalOptions): Promise<Journal> {
   let lastId = entries.at(-1)?.id ?? 0;
   return {
     append(record, sentence) {
+      if (entries.some((entry) => isSameStep(entry.record, record))) {
+        return undefined;
+      }
       lastId = Math.max(lastId + 1, record.wallMs);
       const entry = { id: lastId, node, sentence, record };
       entries.push(entry);
@@ -64,6 +68,11 @@ export async function openJournal(options: JournalOptions): Promise<Journal> {
     problem: () => file.problem(),
     [Symbol.asyncDispose]: () => file[Symbol.asyncDispose](),
   };
+}
+
+/** Numbers begin anew with each life of the pulse; with the instant they are unique. */
+function isSameStep(a: StepRecord, b: StepRecord): boolean {
+  return a.number === b.number && a.wallMs === b.wallMs;
 }
 
 /** A write that failed halfway was done again as a whole, so a line may be there twice. */
