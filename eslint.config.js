@@ -27,6 +27,8 @@ export default tseslint.config(
         { allowNumber: true, allowBoolean: true },
       ],
       '@typescript-eslint/switch-exhaustiveness-check': 'error',
+      // `using _lock` holds something only until the end of its block.
+      '@typescript-eslint/no-unused-vars': ['error', { varsIgnorePattern: '^_' }],
       '@typescript-eslint/prefer-readonly': 'error',
       eqeqeq: 'error',
       curly: 'error',

@@ -191,7 +191,7 @@ function gateOver(libc: Libc, table: NftablesTable, wanted: GateRuleset): Gate {
     if (!committed.ok) {
       return installRefusal(committed, batch, chains);
     }
-    table.forgetChanges();
+    table.forgetOwnChange();
     seen = { atMs, times };
     installed = {
       chains,
@@ -308,7 +308,7 @@ function gateOver(libc: Libc, table: NftablesTable, wanted: GateRuleset): Gate {
     remove: () => {
       const removed = table.commit(deleteBatch(ruleset.table, ruleset.comment));
       installed = undefined;
-      table.forgetChanges();
+      table.forgetOwnChange();
       return removed.ok ? ok(undefined) : refusalOf(removed);
     },
     [Symbol.dispose]: () => {

@@ -1,6 +1,6 @@
 import { constants } from 'node:os';
 import { ok, type Result } from '../core/result.ts';
-import { NFTABLES_GROUP, parseNotice, sequenceOf } from '../wire/nftables.ts';
+import { NFTABLES_GROUP, parseNotice, type Notice } from '../wire/nftables.ts';
 import { describeErrno, type Libc } from './libc.ts';
 import { NETLINK_NETFILTER, openNetlink, type Answer, type NetlinkReason } from './netlink.ts';
 
@@ -14,8 +14,11 @@ export interface NftablesTable extends Disposable {
    * notices were lost: then the table must be looked at.
    */
   changedBy(): { readonly by: string } | 'unsure' | undefined;
-  /** Changes so far are history: the next `changedBy` does not speak of them. */
-  forgetChanges(): void;
+  /**
+   * To be called right after a `commit` that made tables, chains or rules: what happened until then is
+   * history. Of other commits `changedBy` knows by itself that they are ours.
+   */
+  forgetOwnChange(): void;
 }
 
 export type Commit =
@@ -27,8 +30,6 @@ export type Commit =
       readonly errno: number;
       readonly detail: string;
     };
-
-const THE_KERNEL = 'the kernel';
 
 export function openNftablesTable(libc: Libc, table: string): Result<NftablesTable, NetlinkReason> {
   const opened = openNetlink(libc, { protocol: NETLINK_NETFILTER });
@@ -42,15 +43,11 @@ export function openNftablesTable(libc: Libc, table: string): Result<NftablesTab
     return watching;
   }
   const notices = watching.value;
-  // The kernel announces our own changes to us as well; each bears the sequence number of its message.
-  let ownSequences = new Set<number>();
+  let own: number | undefined;
 
   return ok({
     commit: (batch) => {
       const sent = requests.transact(batch);
-      for (const message of batch) {
-        ownSequences.add(sequenceOf(message));
-      }
       if (!sent.ok) {
         const errno = sent.reason === 'not-permitted' ? constants.errno.EPERM : 0;
         return { ok: false, index: 0, errno, detail: sent.detail ?? sent.reason };
@@ -62,29 +59,20 @@ export function openNftablesTable(libc: Libc, table: string): Result<NftablesTab
     ask: (request) => requests.ask(request),
     changedBy: () => {
       const waiting = notices.poll();
-      // Nobody else's notice can bear one of these numbers by chance except while ours waits beside it.
-      const own = ownSequences;
-      ownSequences = new Set();
-      // A transaction's end names its author; what the kernel does by itself has no such end.
-      let isForeign = false;
-      let by: string | undefined;
-      for (const notice of waiting.messages.map(parseNotice)) {
-        if (notice?.kind === 'change') {
-          isForeign = notice.table === table && !own.has(notice.sequence);
-          by ??= isForeign ? THE_KERNEL : undefined;
-        } else if (notice?.kind === 'generation' && isForeign) {
-          by = by === THE_KERNEL ? notice.by : by;
-          isForeign = false;
-        }
-      }
+      const by = foreignAuthor(waiting.messages.map(parseNotice), table, own);
       if (by !== undefined) {
         return { by };
       }
       return waiting.isOverrun ? 'unsure' : undefined;
     },
-    forgetChanges: () => {
-      notices.poll();
-      ownSequences = new Set();
+    forgetOwnChange: () => {
+      const generations = notices
+        .poll()
+        .messages.map(parseNotice)
+        .filter((notice) => notice?.kind === 'generation');
+      // The latest transaction was ours. Its notice tells our process id as the kernel counts, which a
+      // process in a container cannot know otherwise.
+      own = generations.at(-1)?.processId;
     },
     [Symbol.dispose]: () => {
       requests[Symbol.dispose]();
@@ -92,3 +80,31 @@ export function openNftablesTable(libc: Libc, table: string): Result<NftablesTab
     },
   });
 }
+
+/**
+ * Each transaction announces its changes and ends with a notice that names its author; what the kernel
+ * does by itself, as when an interface goes, has no such end. Ours touch set elements only.
+ */
+function foreignAuthor(
+  notices: readonly (Notice | undefined)[],
+  table: string,
+  own: number | undefined,
+): string | undefined {
+  let pending: 'nothing' | 'elements' | 'structure' = 'nothing';
+  for (const notice of notices) {
+    if (notice?.kind === 'change' && notice.table === table) {
+      pending = notice.isElement && pending !== 'structure' ? 'elements' : 'structure';
+    } else if (notice?.kind === 'generation') {
+      if (pending !== 'nothing' && notice.processId !== own) {
+        return notice.by;
+      }
+      if (pending === 'structure') {
+        return THE_KERNEL;
+      }
+      pending = 'nothing';
+    }
+  }
+  return pending === 'nothing' ? undefined : THE_KERNEL;
+}
+
+const THE_KERNEL = 'the kernel';

@@ -14,6 +14,16 @@ export const exitCodes = {
 
 export type ExitCodeName = keyof typeof exitCodes;
 
+export const exitCodeNames: readonly ExitCodeName[] = [
+  'ok',
+  'failed',
+  'usage',
+  'unreachable',
+  'tryLater',
+  'notPermitted',
+  'configuration',
+];
+
 export function exitCode(name: ExitCodeName): number {
   return exitCodes[name].code;
 }

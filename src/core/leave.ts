@@ -39,14 +39,8 @@ export function leaveOffice(state: DirectorState, why: Why, atMs: number, serves
 
 /** What whoever asked for a hand-over is told when the office ends. */
 function outcomeOf(why: Why): CommandOutcome {
-  switch (why.kind) {
-    case 'handed-over':
-    case 'lost-duel':
-    case 'left-by-force':
-      return { ok: true, isChanged: true };
-    default:
-      return { ok: false, reason: 'no-answer' };
-  }
+  const isWanted = why.kind === 'handed-over' || why.kind === 'lost-duel' || why.kind === 'left-by-force';
+  return isWanted ? { ok: true, isChanged: true } : { ok: false, reason: 'no-answer' };
 }
 
 /** Releases whatever is held and tells the peer that there is nobody here any more. */

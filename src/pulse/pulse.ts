@@ -73,7 +73,7 @@ async function live(
     keys,
     nowMs,
     wallMs: Date.now,
-    floatingMacs: host.macs,
+    floatingMacs: () => host.macs(),
     transmit: (link, datagram) => links[link]?.send(datagram),
     onAdvertisement: (event) => {
       driver.dispatch(event);

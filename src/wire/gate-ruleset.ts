@@ -16,12 +16,12 @@ import {
 import {
   counter,
   destinationIsElsewhere,
-  holds,
+  holdsZero,
   hostU32,
   metaIs,
   payloadIs,
   payloadIsIn,
-  renew,
+  renewZero,
   verdict,
 } from './nftables-expressions.ts';
 
@@ -155,7 +155,7 @@ export function muteBatch(table: string): readonly Buffer[] {
 export const SPEAK = 'speak';
 export const SERVE = 'serve';
 /** The same for every packet, so that one element is the lease of all interfaces. */
-export const LEASE_KEY: Uint8Array = hostU32(1);
+export const LEASE_KEY: Uint8Array = hostU32(0);
 
 const COMMENT_START = 'vipair gate of pair ';
 const PRIORITY = -500;
@@ -172,7 +172,7 @@ const neighborAdvertisement = Buffer.from([136]);
 const sourceAt = { 4: { offset: 12, length: 4 }, 6: { offset: 8, length: 16 } };
 const destinationAt = { 4: { offset: 16, length: 4 }, 6: { offset: 24, length: 16 } };
 const arpSender = { offset: 14, length: 4 };
-const advertisedAddress = { offset: 8, length: 16 };
+const ADVERTISED_OFFSET = 8;
 /** PACKET_HOST: to our MAC address, neither broadcast nor multicast nor somebody else's. */
 const toThisHost = Buffer.from([0]);
 const families = [4, 6] as const;
@@ -188,34 +188,39 @@ function rulesOf(ruleset: GateRuleset, chain: GateChain): readonly Rule[] {
   switch (chain.hook) {
     case 'ingress':
       return [
-        { comment: 'lease', expressions: [...holds(SERVE, LEASE_KEY), verdict('accept')] },
+        { comment: 'lease', expressions: [...holdsZero(SERVE), verdict('accept')] },
         ...families.map((family) => drop('to a floating address', hasFloating(family, destinationAt))),
         ...(ruleset.dropsForwarded ? families.map(dropForwarded) : []),
       ];
     case 'egress':
-      return [...links.map((link) => renewalRule(ruleset, link)), ...(carries ? egressRules() : [])];
+      return [...links.map((link) => renewalRule(ruleset, link)), ...(carries ? egressRules(ruleset) : [])];
   }
 }
 
-function egressRules(): readonly Rule[] {
+function egressRules({ floating }: GateRuleset): readonly Rule[] {
   return [
-    { comment: 'lease', expressions: [...holds(SPEAK, LEASE_KEY), verdict('accept')] },
+    { comment: 'lease', expressions: [...holdsZero(SPEAK), verdict('accept')] },
     drop('ARP for a floating address', [
       ...metaIs('protocol', arp),
       ...payloadIsIn('network', arpSender, addressSet(4)),
     ]),
     // A solicitation from a floating address teaches its receiver our MAC address, too.
     drop('solicitation from a floating address', [
+      ...hasFloating(6, sourceAt),
       ...metaIs('l4proto', icmpv6),
       ...payloadIs('transport', 0, neighborSolicitation),
-      ...payloadIsIn('network', sourceAt[6], addressSet(6)),
     ]),
-    drop('advertisement of a floating address', [
-      ...metaIs('l4proto', icmpv6),
-      ...payloadIs('transport', 0, neighborAdvertisement),
-      ...payloadIsIn('transport', advertisedAddress, addressSet(6)),
-    ]),
-    { comment: 'muted, but serving', expressions: [...holds(SERVE, LEASE_KEY), verdict('accept')] },
+    // One rule each: `nft` could not read again what it prints of a set that is looked up with these bytes.
+    ...floating
+      .filter(({ address }) => address.family === 6)
+      .map(({ address }) =>
+        drop('advertisement of a floating address', [
+          ...metaIs('l4proto', icmpv6),
+          ...payloadIs('transport', 0, neighborAdvertisement),
+          ...payloadIs('transport', ADVERTISED_OFFSET, address.bytes),
+        ]),
+      ),
+    { comment: 'muted, but serving', expressions: [...holdsZero(SERVE), verdict('accept')] },
     ...families.map((family) => drop('from a floating address', hasFloating(family, sourceAt))),
   ];
 }
@@ -244,9 +249,9 @@ function renewalRule(ruleset: GateRuleset, link: GateLink): Rule {
       ),
       ...payloadIs('transport', udpHeaderBytes + PAIR_OFFSET, pair),
       ...metaIs('skuid', hostU32(ruleset.userId)),
-      ...holds(SPEAK, LEASE_KEY),
-      ...renew(SPEAK, LEASE_KEY, ruleset.leaseMs),
-      ...renew(SERVE, LEASE_KEY, ruleset.leaseMs),
+      ...holdsZero(SPEAK),
+      ...renewZero(SPEAK, ruleset.leaseMs),
+      ...renewZero(SERVE, ruleset.leaseMs),
       counter(),
     ],
   };

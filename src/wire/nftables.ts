@@ -187,14 +187,9 @@ export function parseExpiration(answer: NetlinkMessage): Result<number | undefin
 
 export type Notice =
   /** Something in a table of the netdev family was added or taken away; `isElement`: in one of its sets. */
-  | {
-      readonly kind: 'change';
-      readonly table: string;
-      readonly sequence: number;
-      readonly isElement: boolean;
-    }
+  | { readonly kind: 'change'; readonly table: string; readonly isElement: boolean }
   /** Ends the changes of one transaction and names the program that made it. */
-  | { readonly kind: 'generation'; readonly by: string };
+  | { readonly kind: 'generation'; readonly processId: number | undefined; readonly by: string };
 
 /** Undefined for what says nothing about a table of the netdev family, and for what cannot be read. */
 export function parseNotice(notice: NetlinkMessage): Notice | undefined {
@@ -205,20 +200,20 @@ export function parseNotice(notice: NetlinkMessage): Notice | undefined {
   const kind = notice.type & 0xff;
   if (kind === message.newGeneration) {
     const pid = attributes.value.get(2);
+    const processId = pid?.length === 4 ? pid.readUInt32BE(0) : undefined;
     const name = textOf(attributes.value.get(3)) ?? 'an unknown program';
-    return { kind: 'generation', by: pid?.length === 4 ? `${name} (pid ${pid.readUInt32BE(0)})` : name };
+    return {
+      kind: 'generation',
+      processId,
+      by: processId === undefined ? name : `${name} (pid ${processId})`,
+    };
   }
   const table = textOf(attributes.value.get(1));
   if (notice.body[0] !== NFPROTO_NETDEV || table === undefined) {
     return undefined;
   }
   const isElement = kind === message.newElement || kind === message.deleteElement;
-  return { kind: 'change', table, sequence: notice.sequence, isElement };
-}
-
-/** The number that the socket gave the message; the notice of what it changed bears it, too. */
-export function sequenceOf(sent: Buffer): number {
-  return sent.readUInt32LE(8);
+  return { kind: 'change', table, isElement };
 }
 
 export function isNewChain(sent: Buffer): boolean {

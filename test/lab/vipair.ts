@@ -77,18 +77,23 @@ export function commonArguments(lab: Lab, router: Router): readonly string[] {
   return ['--config', join(lab.directory, 'vipair.yaml'), '--node', router, ...directoriesOf(lab, router)];
 }
 
-export function startVipair(
-  lab: Lab,
-  router: Router,
-  environment: Readonly<Record<string, string>> = {},
-): Daemon {
+export interface StartOptions {
+  readonly environment?: Readonly<Record<string, string>>;
+  /** Its log begins with the offset of its clock to the one that all processes share. */
+  readonly printClock?: boolean;
+}
+
+export function startVipair(lab: Lab, router: Router, options: StartOptions = {}): Daemon {
+  const clock = options.printClock === true ? ['--import', clockFile] : [];
   return startDaemon(
     lab,
     router,
-    [process.execPath, '--single-threaded-gc', mainFile, 'run', ...commonArguments(lab, router)],
-    { name: `vipair-${router}`, environment },
+    [process.execPath, '--single-threaded-gc', ...clock, mainFile, 'run', ...commonArguments(lab, router)],
+    { name: `vipair-${router}`, environment: options.environment ?? {} },
   );
 }
+
+const clockFile = new URL('./clock-print.js', import.meta.url).href;
 
 export interface Finished {
   readonly code: number;
