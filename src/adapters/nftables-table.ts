@@ -90,21 +90,23 @@ function foreignAuthor(
   table: string,
   own: number | undefined,
 ): string | undefined {
-  let pending: 'nothing' | 'elements' | 'structure' = 'nothing';
+  let touchesElements = false;
+  let touchesStructure = false;
   for (const notice of notices) {
     if (notice?.kind === 'change' && notice.table === table) {
-      pending = notice.isElement && pending !== 'structure' ? 'elements' : 'structure';
+      touchesElements ||= notice.isElement;
+      touchesStructure ||= !notice.isElement;
     } else if (notice?.kind === 'generation') {
-      if (pending !== 'nothing' && notice.processId !== own) {
+      if ((touchesElements || touchesStructure) && notice.processId !== own) {
         return notice.by;
       }
-      if (pending === 'structure') {
+      if (touchesStructure) {
         return THE_KERNEL;
       }
-      pending = 'nothing';
+      touchesElements = false;
     }
   }
-  return pending === 'nothing' ? undefined : THE_KERNEL;
+  return touchesElements || touchesStructure ? THE_KERNEL : undefined;
 }
 
 const THE_KERNEL = 'the kernel';
