@@ -155,7 +155,7 @@ function commandAddresses(
 }
 
 /** What `ip` says of an address that is not there, or of an interface that is not there. */
-const ABSENT = /Cannot assign requested address|Cannot find device|No such device|Address not found/;
+const ABSENT = /cannot assign requested address|cannot find device|no such device|address not found/i;
 
 function replaceLine(entry: FloatingAddress, lifetimeSeconds: number): string {
   const words = ['address', 'replace', prefixOf(entry), 'dev', entry.interfaceName];
