@@ -1,5 +1,6 @@
 import { effectivePriority, refusalOf } from './eligibility.ts';
 import { isWishDue } from './failback.ts';
+import { tracksOf } from './tracks.ts';
 import { type Advertisement, type DirectorState, type Settings, statedRole } from './state.ts';
 
 /** What a director tells its peer at this moment. */
@@ -18,7 +19,7 @@ export function advertisementOf(state: DirectorState, atMs: number, settings: Se
     handoverRefusal: state.refused.refusal,
     wantsOffice: state.office.role === 'backup' && isWishDue(state, atMs, settings),
     hears: state.links.map((link) => link.heardAtMs !== undefined && atMs - link.heardAtMs < settings.deadMs),
-    pathsOk: [],
+    pathsOk: tracksOf(state, settings).map(({ isOk }) => isOk),
     configDigest: settings.configDigest,
   };
 }

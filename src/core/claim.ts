@@ -2,6 +2,7 @@ import { announcementGapMs } from './announcement.ts';
 import { advertisementOf } from './advertise.ts';
 import { answered } from './answer.ts';
 import { leaveOffice } from './leave.ts';
+import { newBackup } from './office.ts';
 import { type DirectorState, type Office, type Settings, type Step, type Why } from './state.ts';
 
 /** After a claim that failed the director stays out of office this long, then tries again. */
@@ -58,18 +59,11 @@ export function becomeActive(
 export function failClaim(state: DirectorState, reason: string, atMs: number): Step {
   const held = { ...state, holdUntilMs: atMs + claimRetryMs, advertiseAtMs: atMs };
   switch (state.office.role) {
-    case 'claiming': {
-      const isPeerActive = state.peer?.advertisement.role === 'active';
+    case 'claiming':
       return [
         {
           ...held,
-          office: {
-            role: 'backup',
-            vacantAtMs: isPeerActive ? undefined : atMs,
-            hasSeenActive: isPeerActive,
-            hasLeftOffice: true,
-            servesUntilMs: undefined,
-          },
+          office: newBackup(state, atMs, { hasLeftOffice: true }),
           why: { kind: 'claim-failed', reason },
           takeOver: undefined,
           refused: { request: state.office.handoverRequest, refusal: 'claim-failed' },
@@ -83,7 +77,6 @@ export function failClaim(state: DirectorState, reason: string, atMs: number): S
           }),
         ],
       ];
-    }
     case 'active':
       return leaveOffice(held, { kind: 'claim-failed', reason }, atMs);
     case 'initialize':

@@ -10,17 +10,17 @@
  *
  * Source: RFC 9568 §6.4 for the roles; what differs is said where it differs.
  */
+import { meet, settleActive } from './active.ts';
 import { advertisementOf } from './advertise.ts';
-import { becomeActive, failClaim, renewGapMs, startClaim } from './claim.ts';
+import { becomeBackup, probeDueMs, settleBackup, withoutEvidence } from './backup.ts';
+import { becomeActive, failClaim } from './claim.ts';
 import { handleCommand } from './command.ts';
-import { heedAnswer, heedRequest, heedWish, startHandover, giveUpHandover } from './handover.ts';
+import { hearAnswer } from './evidence.ts';
+import { heedAnswer, heedRequest, heedWish, startHandover } from './handover.ts';
 import { leaveOffice, stopNow } from './leave.ts';
-import { announcementGapMs } from './announcement.ts';
-import { ruleDuel } from './duel.ts';
-import { effectivePriority } from './eligibility.ts';
+import { judgePaths, proveTarget } from './paths.ts';
 import { type DirectorEvent, type DirectorState, type Settings, type Step } from './state.ts';
 import { claimDue } from './vacancy.ts';
-import { isFitToReturn } from './failback.ts';
 
 export function initialState(settings: Settings): DirectorState {
   return {
@@ -30,6 +30,12 @@ export function initialState(settings: Settings): DirectorState {
     term: 0,
     peer: undefined,
     links: settings.links.map(() => ({ heardAtMs: undefined, isHeard: false })),
+    paths: settings.paths.map(() => ({ answeredAtMs: undefined, isUp: undefined })),
+    downInterfaces: [],
+    neighbors: [],
+    foreign: undefined,
+    foreignCount: 0,
+    contestCount: 0,
     isMaintenance: false,
     advertiseAtMs: Number.POSITIVE_INFINITY,
     listeningSinceMs: 0,
@@ -70,7 +76,11 @@ export function nextDeadlineMs(state: DirectorState, settings: Settings): number
       due.push(office.listensUntilMs);
       break;
     case 'backup':
-      due.push(office.servesUntilMs, claimDue(state, state.advertiseAtMs, settings)?.atMs);
+      due.push(
+        office.servesUntilMs,
+        claimDue(state, state.advertiseAtMs, settings)?.atMs,
+        probeDueMs(state, office, settings),
+      );
       break;
     case 'claiming':
       break;
@@ -100,7 +110,7 @@ function wake(state: DirectorState, atMs: number, settings: Settings): Step {
   if (lateMs <= settings.intervalMs) {
     return [state, []];
   }
-  const awake = { ...state, listeningSinceMs: atMs };
+  const awake = withoutEvidence({ ...state, listeningSinceMs: atMs });
   if (state.office.role === 'active' && lateMs + settings.intervalMs >= settings.leaseMs) {
     return leaveOffice(awake, { kind: 'overslept', lateMs }, atMs);
   }
@@ -126,6 +136,12 @@ function handle(state: DirectorState, event: DirectorEvent, settings: Settings):
       return [state, []];
     case 'advertisement':
       return hear(state, event, settings);
+    case 'answer-heard':
+      return [proveTarget(hearAnswer(state, event, settings), event, event.atMs, settings), []];
+    case 'carrier':
+      return [carrier(state, event), []];
+    case 'lease-lost':
+      return leaveOffice(state, { kind: 'lease-lost' }, event.atMs);
     case 'claimed':
       return claimed(state, event.atMs, settings);
     case 'claim-failed':
@@ -147,8 +163,8 @@ function hear(
   const { atMs, advertisement } = event;
   const isPeerActive = advertisement.role === 'active';
   const heard: DirectorState = {
-    ...state,
-    peer: { heardAtMs: atMs, isProven: event.isProven, advertisement },
+    ...withoutEvidence(state),
+    peer: { heardAtMs: atMs, isProven: event.isProven, advertisement, macs: event.macs },
     // An active director keeps the term of its own claim: it is what tells the older claim in a duel.
     term:
       event.isProven && state.office.role !== 'active'
@@ -183,41 +199,6 @@ function hear(
     case 'stopped':
       return [heard, []];
   }
-}
-
-/** An active director hears the peer: is it active, too? */
-function meet(state: DirectorState, atMs: number, settings: Settings): Step {
-  const { office, peer } = state;
-  if (office.role !== 'active' || peer === undefined) {
-    return [state, []];
-  }
-  const { advertisement } = peer;
-  if (advertisement.role !== 'active') {
-    return office.duelAtMs === undefined
-      ? [state, []]
-      : [{ ...state, office: { ...office, duelAtMs: undefined, announcedCount: 0, announceAtMs: atMs } }, []];
-  }
-  const { handover } = office;
-  if (handover !== undefined && peer.isProven && advertisement.term > state.term) {
-    const why = { kind: 'handed-over', cause: handover.cause, tookMs: atMs - handover.startedAtMs } as const;
-    return leaveOffice(state, why, atMs, settings.gate === 'nftables' ? settings.leaseMs : undefined);
-  }
-  if (peer.isProven && advertisement.handoverRequest !== 0) {
-    // It asked for this and goes as soon as it hears; a copy on another link is not a contest.
-    return [state, []];
-  }
-  const lost = { peerPriority: advertisement.priority, peerTerm: advertisement.term };
-  const { isWon, rule } = ruleDuel(state, effectivePriority(state, atMs, settings), advertisement, settings);
-  if (peer.isProven && !isWon) {
-    return leaveOffice(state, { kind: 'lost-duel', rule, ...lost }, atMs);
-  }
-  // The winner stays, but a peer that cannot hear this director will never learn that it lost.
-  const duelAtMs = office.duelAtMs ?? atMs;
-  const isDeaf = !peer.isProven || !advertisement.hears.includes(true);
-  if (isDeaf && atMs - duelAtMs >= settings.deadMs) {
-    return leaveOffice(state, { kind: 'lost-duel', rule: 'peer-is-deaf', ...lost }, atMs);
-  }
-  return [{ ...state, office: { ...office, duelAtMs } }, []];
 }
 
 function claimed(state: DirectorState, atMs: number, settings: Settings): Step {
@@ -276,61 +257,12 @@ function settle(state: DirectorState, atMs: number, settings: Settings): Step {
   }
 }
 
-function settleBackup(
+function carrier(
   state: DirectorState,
-  office: Extract<DirectorState['office'], { role: 'backup' }>,
-  atMs: number,
-  settings: Settings,
-): Step {
-  if (office.servesUntilMs !== undefined) {
-    if (atMs < office.servesUntilMs) {
-      return [state, []];
-    }
-    const served = { ...state, office: { ...office, servesUntilMs: undefined } };
-    return state.isStopping ? stopNow(served, atMs, settings) : [served, [{ kind: 'release' }]];
-  }
-  const due = claimDue(state, atMs, settings);
-  if (due !== undefined && atMs >= due.atMs) {
-    return startClaim(state, due.why(atMs), 0, atMs);
-  }
-  if (state.takeOver !== undefined && atMs >= state.takeOver.untilMs) {
-    const { commandId } = state.takeOver;
-    const outcome = { ok: false, reason: 'no-answer' } as const;
-    return [{ ...state, takeOver: undefined }, [{ kind: 'answer', commandId, outcome }]];
-  }
-  return [
-    {
-      ...state,
-      preferredAtMs: isFitToReturn(state, atMs, settings) ? (state.preferredAtMs ?? atMs) : undefined,
-    },
-    [],
-  ];
-}
-
-function settleActive(
-  state: DirectorState,
-  office: Extract<DirectorState['office'], { role: 'active' }>,
-  atMs: number,
-  settings: Settings,
-): Step {
-  if (office.handover !== undefined && atMs >= office.handover.untilMs) {
-    return giveUpHandover(state, office.handover, { ok: false, reason: 'no-answer' }, atMs, settings);
-  }
-  const announces = atMs >= office.announceAtMs;
-  const renews = atMs >= office.renewAtMs;
-  const announcedCount = office.announcedCount + (announces ? 1 : 0);
-  return [
-    {
-      ...state,
-      office: {
-        ...office,
-        announcedCount,
-        announceAtMs: announces ? atMs + announcementGapMs(announcedCount) : office.announceAtMs,
-        renewAtMs: renews ? atMs + renewGapMs(settings) : office.renewAtMs,
-      },
-    },
-    [...(announces ? [{ kind: 'announce' } as const] : []), ...(renews ? [{ kind: 'renew' } as const] : [])],
-  ];
+  { interfaceName, isUp }: Extract<DirectorEvent, { kind: 'carrier' }>,
+): DirectorState {
+  const others = state.downInterfaces.filter((name) => name !== interfaceName);
+  return { ...state, downInterfaces: isUp ? others : [...others, interfaceName] };
 }
 
 /** Sends the heartbeat when it is due, and takes note of links that fell silent. */
@@ -339,7 +271,7 @@ function heartbeat(state: DirectorState, atMs: number, settings: Settings): Step
     return [state, []];
   }
   const listened: DirectorState = {
-    ...state,
+    ...judgePaths(state, atMs, settings),
     links: state.links.map((link) =>
       link.isHeard && link.heardAtMs !== undefined && atMs - link.heardAtMs >= settings.deadMs
         ? { ...link, isHeard: false }
@@ -351,21 +283,14 @@ function heartbeat(state: DirectorState, atMs: number, settings: Settings): Step
         ? state.advertiseAtMs + settings.intervalMs
         : atMs + settings.intervalMs,
   };
-  return [listened, [{ kind: 'advertise', advertisement: advertisementOf(listened, atMs, settings) }]];
-}
-
-function becomeBackup(state: DirectorState, why: DirectorState['why'], atMs: number): DirectorState {
-  const isPeerActive = state.peer?.advertisement.role === 'active';
-  return {
-    ...state,
-    sinceMs: atMs,
-    why,
-    office: {
-      role: 'backup',
-      vacantAtMs: isPeerActive ? undefined : atMs,
-      hasSeenActive: isPeerActive,
-      hasLeftOffice: false,
-      servesUntilMs: undefined,
-    },
-  };
+  const paths = settings.paths.map(({ interfaceName, address }) => ({ interfaceName, address }));
+  return [
+    listened,
+    [
+      { kind: 'advertise', advertisement: advertisementOf(listened, atMs, settings) },
+      ...(paths.length > 0 && settings.canProbe
+        ? [{ kind: 'probe', asksFloating: false, targets: paths } as const]
+        : []),
+    ],
+  ];
 }

@@ -10,8 +10,13 @@ export function ruleDuel(
   state: DirectorState,
   priority: number,
   peer: Advertisement,
+  slept: boolean,
   settings: Settings,
 ): { readonly isWon: boolean; readonly rule: DuelRule } {
+  // The peer may have found our whole host silent and claimed while we slept: it knows better.
+  if (slept && peer.term > state.term) {
+    return { isWon: false, rule: 'slept' };
+  }
   if (priority !== peer.priority) {
     return { isWon: priority > peer.priority, rule: 'priority' };
   }

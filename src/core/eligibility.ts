@@ -1,3 +1,4 @@
+import { isWorsePlaced, scoredPriority } from './tracks.ts';
 import { type DirectorState, type Peer, type Refusal, type Settings } from './state.ts';
 
 /** Why this director may not take office now; `none` if it may. */
@@ -14,9 +15,9 @@ export function refusalOf(state: DirectorState, atMs: number): Refusal {
   return 'none';
 }
 
-/** What the heartbeat says: the configured priority, or 0 from a director that may not hold the addresses. */
+/** What the heartbeat says: the priority less the scores of lost tracks, or 0 from a director that may not hold the addresses. */
 export function effectivePriority(state: DirectorState, atMs: number, settings: Settings): number {
-  return refusalOf(state, atMs) === 'none' ? settings.priority : 0;
+  return refusalOf(state, atMs) === 'none' ? scoredPriority(state, settings) : 0;
 }
 
 /** Why this director will not grant a hand-over request; force overrides all but a stop. */
@@ -30,6 +31,9 @@ export function handoverRefusal(state: DirectorState, peer: Peer, atMs: number, 
   }
   if (peer.advertisement.configDigest !== settings.configDigest && !peer.advertisement.isHandoverForced) {
     return 'configuration-differs';
+  }
+  if (isWorsePlaced(state, peer.advertisement, settings) && !peer.advertisement.isHandoverForced) {
+    return 'path-down';
   }
   return 'none';
 }

@@ -13,7 +13,7 @@ import {
 /** What a sentence needs to know beyond the facts: who is who, and what the limits are. */
 export type Names = Pick<
   Settings,
-  'nodeName' | 'peerName' | 'priority' | 'nodeId' | 'links' | 'leaseMs' | 'deadMs'
+  'nodeName' | 'peerName' | 'priority' | 'nodeId' | 'links' | 'paths' | 'leaseMs' | 'deadMs'
 >;
 
 /**
@@ -69,6 +69,13 @@ function explainEvent(record: StepRecord, settings: Names): string | undefined {
       return before.isStopping ? undefined : `${nodeName} was told to stop.`;
     case 'command':
       return `The operator asked for ${commandName(event.command)}.`;
+    case 'carrier':
+      return `${event.interfaceName} ${event.isUp ? 'has a carrier again' : 'lost its carrier'}.`;
+    case 'answer-heard':
+      return before.foreignCount === after.foreignCount
+        ? undefined
+        : `${event.mac}, which is not of the pair, claims ${event.address} on ${event.interfaceName}.`;
+    case 'lease-lost':
     case 'deadline':
     case 'advertisement':
     case 'claimed':
@@ -101,6 +108,17 @@ function explainPeer({ before, after, event, effects }: StepRecord, settings: Na
   } else if (after.peer?.isProven === false && before.peer?.isProven === true) {
     sentences.push(`${peerName} began a new life and has yet to prove itself.`);
   }
+  settings.paths.forEach(({ name, address }, index) => {
+    const isUp = after.paths[index]?.isUp;
+    if (isUp !== undefined && isUp !== before.paths[index]?.isUp) {
+      sentences.push(`Path ${name} is ${isUp ? 'up' : `down: ${address} does not answer`}.`);
+    }
+  });
+  if (after.contestCount !== before.contestCount) {
+    sentences.push(
+      `Contested: ${peerName} is silent (dead ${formatMs(deadMs)}) but still answers for the addresses.`,
+    );
+  }
   if (before.isMaintenance !== after.isMaintenance) {
     sentences.push(`${nodeName} is ${after.isMaintenance ? 'now' : 'no longer'} in maintenance.`);
   }
@@ -125,6 +143,14 @@ export function explainWhy(why: Why, settings: Names): string {
       return `nothing was heard from ${peerName} in ${formatMs(why.listenedMs)} of listening (dead ${formatMs(deadMs)})`;
     case 'silence':
       return `nothing was heard from ${peerName} on ${links(why.linkCount)} for ${formatMs(why.silentMs)} (dead ${formatMs(deadMs)})`;
+    case 'evidence':
+      return `nothing was heard from ${peerName} on ${links(why.linkCount)} for ${formatMs(why.silentMs)}, nobody answered ${why.unansweredCount} probes for the addresses, and ${why.provenBy} answered, so the own cable is whole`;
+    case 'contest-over':
+      return `${peerName} was silent for ${formatMs(why.silentMs)} and now does not answer for the addresses any more (${why.unansweredCount} probes)`;
+    case 'contest-timeout':
+      return `${peerName} was silent for ${formatMs(why.silentMs)} and is given no more time, although it still answers for the addresses`;
+    case 'lease-lost':
+      return `the kernel's lease of the addresses ended (lease ${formatMs(leaseMs)})`;
     case 'peer-resigned':
       return `${peerName} gave the office up${because(why.refusal)}`;
     case 'peer-left-office':
@@ -161,6 +187,8 @@ function duelClause(why: Extract<Why, { kind: 'lost-duel' }>, settings: Names): 
       return `${peerName} was in office longer (term ${why.peerTerm})`;
     case 'node-id':
       return `${peerName} comes first by name`;
+    case 'slept':
+      return `this host had slept, and ${peerName} claimed meanwhile (term ${why.peerTerm})`;
     case 'peer-is-deaf':
       return `${peerName} does not hear this director and so will not yield`;
   }

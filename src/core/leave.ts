@@ -1,5 +1,6 @@
 import { advertisementOf } from './advertise.ts';
 import { answered } from './answer.ts';
+import { newBackup } from './office.ts';
 import { type CommandOutcome, type DirectorState, type Settings, type Step, type Why } from './state.ts';
 
 /**
@@ -12,16 +13,12 @@ export function leaveOffice(state: DirectorState, why: Why, atMs: number, serves
     return [state, []];
   }
   const { handover } = state.office;
-  const isPeerActive = state.peer?.advertisement.role === 'active';
   const left: DirectorState = {
     ...state,
-    office: {
-      role: 'backup',
-      vacantAtMs: isPeerActive ? undefined : atMs,
-      hasSeenActive: isPeerActive,
+    office: newBackup(state, atMs, {
       hasLeftOffice: true,
       servesUntilMs: servesForMs === undefined ? undefined : atMs + servesForMs,
-    },
+    }),
     sinceMs: atMs,
     why,
     term: Math.max(state.term, state.peer?.advertisement.term ?? 0),

@@ -24,6 +24,11 @@ export function isNotable(step: Omit<StepRecord, 'number' | 'wallMs'>): boolean 
     before.peer?.isProven !== after.peer?.isProven ||
     before.isMaintenance !== after.isMaintenance ||
     before.links.some((link, index) => link.isHeard !== after.links[index]?.isHeard) ||
+    before.paths.some((path, index) => path.isUp !== after.paths[index]?.isUp) ||
+    before.foreignCount !== after.foreignCount ||
+    before.contestCount !== after.contestCount ||
+    event.kind === 'carrier' ||
+    event.kind === 'lease-lost' ||
     event.kind === 'address-lost' ||
     event.kind === 'claim-failed' ||
     event.kind === 'command' ||

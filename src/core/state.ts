@@ -45,10 +45,24 @@ export interface Advertisement {
   readonly wantsOffice: boolean;
   /** Per link, in configured order: has the sender heard the receiver there lately? */
   readonly hears: readonly boolean[];
-  /** Per path, in configured order: does the sender's path work? */
+  /** Per track, in the order of `tracksOf`: does it work for the sender? */
   readonly pathsOk: readonly boolean[];
   /** 32-bit digest of the part of the configuration that both directors must share. */
   readonly configDigest: number;
+}
+
+/** A neighbour that proves a way to the world: it answers ARP or ND on the interface. */
+export interface Target {
+  readonly interfaceName: string;
+  readonly address: string;
+}
+
+export interface PathSetting extends Target {
+  readonly name: string;
+  /** Losing it gives up the office if the peer has not lost it, too. */
+  readonly isRequired: boolean;
+  /** What losing it takes from the priority. */
+  readonly score: number;
 }
 
 export interface Settings {
@@ -67,8 +81,13 @@ export interface Settings {
   readonly failback: { readonly kind: 'manual' } | { readonly kind: 'auto'; readonly delayMs: number };
   /** How the kernel takes the addresses from a director that no longer renews. */
   readonly gate: GateMode;
-  readonly links: readonly { readonly name: string }[];
+  readonly links: readonly { readonly name: string; readonly interfaceName: string }[];
   readonly floating: readonly { readonly address: string; readonly interfaceName: string }[];
+  readonly paths: readonly PathSetting[];
+  /** Can the rim ask the wire who answers for an address? Where it cannot, silence alone decides. */
+  readonly canProbe: boolean;
+  /** What a silent peer that still answers for the addresses is given: all the time, or so much. */
+  readonly contested: { readonly kind: 'wait' } | { readonly kind: 'claim-after'; readonly afterMs: number };
   readonly configDigest: number;
   /** valid_lft of the floating addresses, whole seconds; renewed at a third of it. */
   readonly addressLifetimeSeconds: number;
@@ -83,6 +102,40 @@ export interface Peer {
   /** The peer has proven that it lives in this boot, by echoing what this director sent lately. */
   readonly isProven: boolean;
   readonly advertisement: Advertisement;
+  /** Of its floating interfaces, lower case with colons: whose answers for the addresses are the peer's. */
+  readonly macs: readonly string[];
+}
+
+export interface Path {
+  /** The target's last answer. */
+  readonly answeredAtMs: number | undefined;
+  /** Undefined until it was proven or given up for the first time. */
+  readonly isUp: boolean | undefined;
+}
+
+/**
+ * What the wire has said since this silence began to be looked into. A run of unanswered probes begins
+ * anew with every answer of the peer.
+ */
+export interface Evidence {
+  readonly beganAtMs: number;
+  readonly probeAtMs: number;
+  /** Probes of the floating addresses that the peer did not answer, since its last answer. */
+  readonly unansweredCount: number;
+  /** When the first of them was sent. */
+  readonly unansweredFromMs: number;
+  /** The peer's last answer for a floating address in this silence. */
+  readonly answeredAtMs: number | undefined;
+  /** The neighbour that answered last, and when: this director's own cable is whole. */
+  readonly provenBy: string | undefined;
+  readonly provenAtMs: number | undefined;
+}
+
+/** Somebody who is not of the pair says that a floating address is his. */
+export interface ForeignClaim {
+  readonly address: string;
+  readonly mac: string;
+  readonly atMs: number;
 }
 
 export interface Link {
@@ -112,6 +165,17 @@ export type Why =
   | { readonly kind: 'heard-active-peer' }
   | { readonly kind: 'nobody-answered'; readonly listenedMs: number }
   | { readonly kind: 'silence'; readonly silentMs: number; readonly linkCount: number }
+  | {
+      readonly kind: 'evidence';
+      readonly silentMs: number;
+      readonly linkCount: number;
+      readonly unansweredCount: number;
+      /** The neighbour that answered this director meanwhile. */
+      readonly provenBy: string;
+    }
+  | { readonly kind: 'contest-over'; readonly silentMs: number; readonly unansweredCount: number }
+  | { readonly kind: 'contest-timeout'; readonly silentMs: number }
+  | { readonly kind: 'lease-lost' }
   | { readonly kind: 'peer-resigned'; readonly refusal: Refusal }
   | { readonly kind: 'peer-left-office'; readonly peerRole: Role }
   | { readonly kind: 'vacant-and-better'; readonly peerPriority: number }
@@ -130,7 +194,7 @@ export type Why =
   | { readonly kind: 'stopped' };
 
 /** Which line of the total order decided between two active directors. */
-export type DuelRule = 'priority' | 'longer-in-office' | 'node-id' | 'peer-is-deaf';
+export type DuelRule = 'priority' | 'longer-in-office' | 'node-id' | 'peer-is-deaf' | 'slept';
 
 export type Office =
   | { readonly role: 'initialize'; readonly listensUntilMs: number }
@@ -142,6 +206,9 @@ export type Office =
       readonly hasSeenActive: boolean;
       /** This director gave the office up in this tenure, so the peer goes first. */
       readonly hasLeftOffice: boolean;
+      readonly evidence: Evidence | undefined;
+      /** Since when the peer answers for the addresses although it has been silent for `deadMs`. */
+      readonly contestedAtMs: number | undefined;
       /** After a hand-over the old owner serves what still arrives until then, without answering ARP. */
       readonly servesUntilMs: number | undefined;
     }
@@ -178,6 +245,15 @@ export interface DirectorState {
   readonly term: number;
   readonly peer: Peer | undefined;
   readonly links: readonly Link[];
+  readonly paths: readonly Path[];
+  /** The interfaces of links and floating addresses without a carrier. */
+  readonly downInterfaces: readonly string[];
+  /** Neighbours seen lately, the latest first: whom to ask where no path is configured. */
+  readonly neighbors: readonly (Target & { readonly seenAtMs: number })[];
+  readonly foreign: ForeignClaim | undefined;
+  /** How often somebody foreign claimed a floating address, and how often the peer was contested. */
+  readonly foreignCount: number;
+  readonly contestCount: number;
   readonly isMaintenance: boolean;
   /** When the next heartbeat is due. Every tick is compared with it: a late one says that we slept. */
   readonly advertiseAtMs: number;
@@ -228,7 +304,24 @@ export type DirectorEvent =
       readonly link: number;
       readonly isProven: boolean;
       readonly advertisement: Advertisement;
+      readonly macs: readonly string[];
     }
+  /** A frame on the wire says that this MAC has this address: an answer to a probe, or just heard. */
+  | {
+      readonly kind: 'answer-heard';
+      readonly atMs: number;
+      readonly interfaceName: string;
+      readonly address: string;
+      readonly mac: string;
+    }
+  | {
+      readonly kind: 'carrier';
+      readonly atMs: number;
+      readonly interfaceName: string;
+      readonly isUp: boolean;
+    }
+  /** The kernel's lease has ended although the director holds the office. */
+  | { readonly kind: 'lease-lost'; readonly atMs: number }
   | { readonly kind: 'claimed'; readonly atMs: number }
   | { readonly kind: 'claim-failed'; readonly atMs: number; readonly reason: string }
   /** Somebody else removed a floating address that this director holds. */
@@ -252,6 +345,8 @@ export type DirectorEffect =
   | { readonly kind: 'mute' }
   /** Remove every floating address and shut the gate. Idempotent. */
   | { readonly kind: 'release' }
+  /** Ask the wire: who has the floating addresses, and are these neighbours there? */
+  | { readonly kind: 'probe'; readonly asksFloating: boolean; readonly targets: readonly Target[] }
   /** Gratuitous ARP or unsolicited NA for every floating address. */
   | { readonly kind: 'announce' }
   | { readonly kind: 'answer'; readonly commandId: string; readonly outcome: CommandOutcome }

@@ -24,10 +24,11 @@ export function claimDue(state: DirectorState, atMs: number, settings: Settings)
   if (refusal !== 'none') {
     return undefined;
   }
-  const silence = silenceDue(state, settings);
   const vacancy = vacancyDue(state, state.office, atMs, settings);
-  const due = vacancy !== undefined && vacancy.atMs < silence.atMs ? vacancy : silence;
-  return { ...due, atMs: Math.max(due.atMs, state.holdUntilMs) };
+  // Where the wire can be asked, it decides about a silent peer: see evidence.ts.
+  const silence = settings.canProbe ? undefined : silenceDue(state, settings);
+  const [due] = [vacancy, silence].filter((claim) => claim !== undefined).sort((a, b) => a.atMs - b.atMs);
+  return due === undefined ? undefined : { ...due, atMs: Math.max(due.atMs, state.holdUntilMs) };
 }
 
 function silenceDue(state: DirectorState, settings: Settings): ClaimDue {

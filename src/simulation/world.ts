@@ -56,6 +56,14 @@ interface Node {
   readonly inbox: (() => void)[];
   isMaintenance: boolean;
   failsClaims: boolean;
+  readonly ports: Map<string, Port>;
+}
+
+/** A node's plug in the switch of one interface's wire. */
+export interface Port {
+  carrier: boolean;
+  /** The carrier is there and nothing passes, either way. */
+  silent: boolean;
 }
 
 /** One direction of one link. */
@@ -101,6 +109,12 @@ export interface World {
   failClaims(node: NodeName, fails: boolean): void;
   loseAddress(node: NodeName): void;
   wire(from: NodeName, link: number): Wire;
+  port(node: NodeName, interfaceName: string): Port;
+  setCarrier(node: NodeName, interfaceName: string, isUp: boolean): void;
+  /** Does the upstream router, a neighbour on every wire, answer there? */
+  setNeighbor(interfaceName: string, answers: boolean): void;
+  /** Nothing at all passes between the two, while both reach everybody else. */
+  setPartition(isPartitioned: boolean): void;
   state(node: NodeName): DirectorState | undefined;
   /** Does the node's kernel answer ARP for the floating addresses now? */
   speaks(node: NodeName): boolean;
@@ -125,6 +139,8 @@ export function createWorld(options: WorldOptions): World {
     a: createNode('a', options.settings.a, random.between(0, 1e6)),
     b: createNode('b', options.settings.b, random.between(0, 1e6)),
   };
+  const deafNeighbors = new Set<string>();
+  let isPartitioned = false;
   let nowMs = 0;
 
   function wire(from: NodeName, link: number): Wire {
@@ -228,10 +244,57 @@ export function createWorld(options: WorldOptions): World {
       case 'stop':
         node.life = undefined;
         return;
+      case 'probe':
+        ask(node, life, effect);
+        return;
       case 'announce':
       case 'answer':
         return;
     }
+  }
+
+  function port(name: NodeName, interfaceName: string): Port {
+    const { ports } = nodes[name];
+    const known = ports.get(interfaceName) ?? { carrier: true, silent: false };
+    ports.set(interfaceName, known);
+    return known;
+  }
+
+  function isConnected(name: NodeName, interfaceName: string): boolean {
+    const { carrier, silent } = port(name, interfaceName);
+    return carrier && !silent;
+  }
+
+  /** Who-has on the wire: the peer's kernel answers while its lease lasts, the neighbours while they are there. */
+  function ask(node: Node, life: Life, probe: Extract<DirectorEffect, { kind: 'probe' }>): void {
+    const peer = nodes[node.name === 'a' ? 'b' : 'a'];
+    const answer = (interfaceName: string, address: string, mac: string, isThere: () => boolean) => {
+      at(nowMs + random.between(0.05, 0.3), () => {
+        if (!isConnected(node.name, interfaceName) || !isThere()) {
+          return;
+        }
+        reach(node, life, () => {
+          dispatch(node, life, (atMs) => ({ kind: 'answer-heard', atMs, interfaceName, address, mac }));
+        });
+      });
+    };
+    if (probe.asksFloating) {
+      for (const { address, interfaceName } of node.settings.floating) {
+        answer(
+          interfaceName,
+          address,
+          macOf(peer.name, interfaceName),
+          () => !isPartitioned && isConnected(peer.name, interfaceName) && speaks(peer),
+        );
+      }
+    }
+    for (const { interfaceName, address } of probe.targets) {
+      answer(interfaceName, address, 'router', () => !deafNeighbors.has(interfaceName));
+    }
+  }
+
+  function speaks(node: Node): boolean {
+    return isHeld(node) && (node.settings.gate !== 'nftables' || nowMs < node.kernel.speaksUntilMs);
   }
 
   /** As the gate does: the datagram that says `active` renews the lease, but only one that is still alive. */
@@ -249,7 +312,14 @@ export function createWorld(options: WorldOptions): World {
     for (const link of node.settings.links.keys()) {
       const heartbeat = envelope(node, life, link, advertisement);
       const { cut, loss, duplication, delayMs, jitterMs } = wire(node.name, link);
-      if (cut || random.chance(loss)) {
+      const { interfaceName } = node.settings.links[link] ?? { interfaceName: '' };
+      if (
+        cut ||
+        isPartitioned ||
+        !isConnected(node.name, interfaceName) ||
+        !isConnected(to.name, interfaceName) ||
+        random.chance(loss)
+      ) {
         continue;
       }
       for (let copies = random.chance(duplication) ? 2 : 1; copies > 0; copies -= 1) {
@@ -279,7 +349,15 @@ export function createWorld(options: WorldOptions): World {
         life.heard = heartbeat;
       }
       const { advertisement } = isLatest ? heartbeat : (life.heard ?? heartbeat);
-      dispatch(node, life, (atMs) => ({ kind: 'advertisement', atMs, link, isProven, advertisement }));
+      const macs = macsOf(node.name === 'a' ? 'b' : 'a', node.settings);
+      dispatch(node, life, (atMs) => ({
+        kind: 'advertisement',
+        atMs,
+        link,
+        isProven,
+        advertisement,
+        macs,
+      }));
     });
   }
 
@@ -368,11 +446,23 @@ export function createWorld(options: WorldOptions): World {
       withLife(name, (atMs) => ({ kind: 'address-lost', atMs, address: floating?.address ?? '' }));
     },
     wire,
-    state: (name) => nodes[name].life?.state,
-    speaks: (name) => {
-      const node = nodes[name];
-      return isHeld(node) && (node.settings.gate !== 'nftables' || nowMs < node.kernel.speaksUntilMs);
+    port,
+    setCarrier(name, interfaceName, isUp) {
+      port(name, interfaceName).carrier = isUp;
+      withLife(name, (atMs) => ({ kind: 'carrier', atMs, interfaceName, isUp }));
     },
+    setNeighbor(interfaceName, answers) {
+      if (answers) {
+        deafNeighbors.delete(interfaceName);
+      } else {
+        deafNeighbors.add(interfaceName);
+      }
+    },
+    setPartition(partitioned) {
+      isPartitioned = partitioned;
+    },
+    state: (name) => nodes[name].life?.state,
+    speaks: (name) => speaks(nodes[name]),
     serves: (name) => {
       const node = nodes[name];
       return isHeld(node) && (node.settings.gate !== 'nftables' || nowMs < node.kernel.servesUntilMs);
@@ -403,7 +493,16 @@ function createNode(name: NodeName, settings: Settings, clockOffsetMs: number): 
     inbox: [],
     isMaintenance: false,
     failsClaims: false,
+    ports: new Map(),
   };
+}
+
+function macOf(name: NodeName, interfaceName: string): string {
+  return `${name}-${interfaceName}`;
+}
+
+function macsOf(name: NodeName, settings: Settings): readonly string[] {
+  return settings.floating.map(({ interfaceName }) => macOf(name, interfaceName));
 }
 
 function envelope(node: Node, life: Life, link: number, advertisement: Advertisement): Heartbeat {

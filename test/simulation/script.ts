@@ -36,19 +36,26 @@ export function play(commands: readonly string[], overrides: Partial<Settings> =
 
 function describe(step: WorldStep, settings: Settings): string[] {
   const { before, after, effects, event } = step;
-  const wanted = effects.filter(({ kind }) => kind !== 'advertise' && kind !== 'renew').map(nameOf);
+  const wanted = effects
+    .filter(({ kind }) => kind !== 'advertise' && kind !== 'renew' && kind !== 'probe')
+    .map(nameOf);
   const role =
     shown(before.office) === shown(after.office) ? '' : `${shown(before.office)} -> ${shown(after.office)}`;
-  if (role === '' && wanted.length === 0) {
+  const isNews =
+    role !== '' ||
+    event.kind === 'carrier' ||
+    after.contestCount !== before.contestCount ||
+    after.foreignCount !== before.foreignCount ||
+    after.paths.some(({ isUp }, index) => isUp !== before.paths[index]?.isUp);
+  if (!isNews && wanted.length === 0) {
     return [];
   }
   const head = [stamp(step.atMs), step.node, role, wanted.join(', ')]
     .filter((part) => part !== '')
     .join('  ');
-  const why =
-    role === ''
-      ? []
-      : [`             ${explain({ event, before, after, effects, number: 0, wallMs: 0 }, settings)}`];
+  const why = !isNews
+    ? []
+    : [`             ${explain({ event, before, after, effects, number: 0, wallMs: 0 }, settings)}`];
   return [head, ...why];
 }
 
@@ -102,6 +109,18 @@ function execute(world: World, command: string): void {
       for (const link of second === '' ? [0, 1] : [Number(second)]) {
         world.wire(nodeNamed(first), link).cut = verb === 'cut';
       }
+      return;
+    case 'partition':
+      world.setPartition(first === 'on');
+      return;
+    case 'port':
+      world.port(nodeNamed(first), second).silent = third === 'silent';
+      return;
+    case 'carrier':
+      world.setCarrier(nodeNamed(first), second, third === 'up');
+      return;
+    case 'neighbor':
+      world.setNeighbor(first, second === 'answers');
       return;
     case 'failover':
       world.command(nodeNamed(first), { kind: 'failover', isForced });

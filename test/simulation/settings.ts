@@ -11,7 +11,13 @@ export function pairSettings(overrides: Partial<Settings> = {}): Record<NodeName
     listenMs: 1000,
     failback: { kind: 'manual' },
     gate: 'nftables',
-    links: [{ name: 'public' }, { name: 'private' }],
+    links: [
+      { name: 'public', interfaceName: 'eth0' },
+      { name: 'private', interfaceName: 'eth1' },
+    ],
+    paths: [],
+    canProbe: true,
+    contested: { kind: 'wait' },
     floating: [
       { address: '192.0.2.10', interfaceName: 'eth0' },
       { address: '10.99.0.1', interfaceName: 'eth1' },

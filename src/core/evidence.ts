@@ -1,0 +1,214 @@
+/**
+ * Asking the wire instead of only waiting for silence.
+ *
+ * Theory of operation. A peer that is silent on all links for one and a half intervals may be dead, or its
+ * heartbeats may be lost. The kernel of a live owner answers ARP whatever its daemon does, until the lease
+ * ends; a dead host answers nothing. So the backup asks, every few milliseconds, who has the floating
+ * addresses. Unanswered three times over 12 ms, at the latest with the lease the peer no longer owns them.
+ * One thing could deceive: that nobody at all is heard because this director's own cable is out. So a
+ * neighbour that is not the peer must have answered meanwhile, before less than `deadMs` is enough.
+ *
+ * An answer from the peer's MAC after `deadMs` means that the peer lives behind broken heartbeats:
+ * *contested*. The backup then waits until the answers end, or as long as it was told to.
+ */
+import { type Backup } from './office.ts';
+import { isSame } from './paths.ts';
+import {
+  type DirectorEvent,
+  type DirectorState,
+  type Evidence,
+  type Settings,
+  type Target,
+  type Why,
+} from './state.ts';
+
+/** Time enough for an answer on any local wire, and short against a lease. */
+const probeGapMs = 4;
+/** A contest may last: the wire is not to be filled with questions. */
+const contestedProbeGapMs = 20;
+/** Longer without any neighbour, and the wire may have been out meanwhile. */
+const proofGapMs = 50;
+const leastUnanswered = 3;
+const leastUnansweredMs = 12;
+const mostNeighbors = 8;
+/** A neighbour not seen for so long may have gone for good. */
+const neighborAgeMs = 60_000;
+const foreignGapMs = 1000;
+
+/** How long nothing was heard on any link; never counted from before we were listening ourselves. */
+export function silentForMs(state: DirectorState, atMs: number): number {
+  return atMs - Math.max(state.peer?.heardAtMs ?? state.listeningSinceMs, state.listeningSinceMs);
+}
+
+/**
+ * The silence that is looked into: one and a half intervals, or one when a link has lost its carrier, for the other
+ * end of the cable may have died.
+ */
+export function probePatienceMs(state: DirectorState, settings: Settings): number {
+  const hasLostCarrier = settings.links.some(({ interfaceName }) =>
+    state.downInterfaces.includes(interfaceName),
+  );
+  return (hasLostCarrier ? 1 : 1.5) * settings.intervalMs;
+}
+
+/** Begins or goes on probing; the targets are the paths', or neighbours where none is configured. */
+export function probe(evidence: Evidence | undefined, isContested: boolean, atMs: number): Evidence {
+  const known = evidence ?? {
+    beganAtMs: atMs,
+    probeAtMs: atMs,
+    unansweredCount: 0,
+    unansweredFromMs: atMs,
+    answeredAtMs: undefined,
+    provenBy: undefined,
+    provenAtMs: undefined,
+  };
+  return {
+    ...known,
+    probeAtMs: atMs + (isContested ? contestedProbeGapMs : probeGapMs),
+    unansweredCount: known.unansweredCount + 1,
+    unansweredFromMs: known.unansweredCount === 0 ? atMs : known.unansweredFromMs,
+  };
+}
+
+export function targetsOf(state: DirectorState, atMs: number, settings: Settings): readonly Target[] {
+  return settings.paths.length > 0
+    ? settings.paths.map(({ interfaceName, address }) => ({ interfaceName, address }))
+    : state.neighbors
+        .filter(({ seenAtMs }) => atMs - seenAtMs < neighborAgeMs)
+        .map(({ interfaceName, address }) => ({ interfaceName, address }));
+}
+
+/** Nobody answered for long enough; one probe's answer may still be under way. */
+function isUnanswered(evidence: Evidence, atMs: number): boolean {
+  return evidence.unansweredCount >= leastUnanswered && atMs - evidence.unansweredFromMs >= leastUnansweredMs;
+}
+
+/** May a backup take office on what the wire has said, and why? */
+export function verdict(
+  state: DirectorState,
+  office: Backup,
+  atMs: number,
+  settings: Settings,
+): Why | undefined {
+  const { evidence, contestedAtMs } = office;
+  const silentMs = silentForMs(state, atMs);
+  // Where a path is configured and its target does not answer, this director is cut off itself.
+  if (evidence === undefined || hasNoCarrier(state, settings)) {
+    return undefined;
+  }
+  const provenBy = isProofFresh(evidence, contestedAtMs !== undefined, atMs) ? evidence.provenBy : undefined;
+  if (settings.paths.length > 0 && provenBy === undefined) {
+    return undefined;
+  }
+  if (contestedAtMs !== undefined && isContestTimeUp(contestedAtMs, atMs, settings)) {
+    return { kind: 'contest-timeout', silentMs };
+  }
+  if (!isUnanswered(evidence, atMs)) {
+    return undefined;
+  }
+  const { unansweredCount } = evidence;
+  const linkCount = settings.links.length;
+  if (contestedAtMs !== undefined) {
+    return { kind: 'contest-over', silentMs, unansweredCount };
+  }
+  if (state.peer === undefined) {
+    return { kind: 'nobody-answered', listenedMs: silentMs };
+  }
+  if (provenBy !== undefined && silentMs >= 2 * settings.intervalMs) {
+    return { kind: 'evidence', silentMs, linkCount, unansweredCount, provenBy };
+  }
+  return silentMs >= settings.deadMs ? { kind: 'silence', silentMs, linkCount } : undefined;
+}
+
+/** A neighbour answered one of the latest probes: what the peer does not answer now, it could have heard. */
+function isProofFresh({ provenAtMs }: Evidence, isContested: boolean, atMs: number): boolean {
+  const gapMs = isContested ? contestedProbeGapMs : probeGapMs;
+  return provenAtMs !== undefined && atMs - provenAtMs <= leastUnansweredMs + gapMs;
+}
+
+function hasNoCarrier(state: DirectorState, settings: Settings): boolean {
+  return settings.floating.every(({ interfaceName }) => state.downInterfaces.includes(interfaceName));
+}
+
+function isContestTimeUp(contestedAtMs: number, atMs: number, { contested }: Settings): boolean {
+  return contested.kind === 'claim-after' && atMs - contestedAtMs >= contested.afterMs;
+}
+
+/** Silent for so long that only the answers for the addresses keep this director from claiming them. */
+export function isContested(
+  state: DirectorState,
+  { evidence }: Backup,
+  atMs: number,
+  settings: Settings,
+): boolean {
+  return evidence?.answeredAtMs !== undefined && silentForMs(state, atMs) >= settings.deadMs;
+}
+
+/** Takes in what a frame on the wire says about who has which address. */
+export function hearAnswer(
+  state: DirectorState,
+  event: Extract<DirectorEvent, { kind: 'answer-heard' }>,
+  settings: Settings,
+): DirectorState {
+  const isFloating = settings.floating.some(({ address }) => address === event.address);
+  const isPeer = state.peer?.macs.includes(event.mac) === true;
+  if (isFloating) {
+    // Before the peer's MACs are known any owner may be the peer: it is not taken from it unasked.
+    return isPeer || state.peer === undefined
+      ? answeredByPeer(state, event.atMs)
+      : claimedByForeign(state, event);
+  }
+  return isPeer ? state : heardNeighbor(state, event, settings);
+}
+
+function answeredByPeer(state: DirectorState, atMs: number): DirectorState {
+  const { office } = state;
+  if (office.role !== 'backup' || office.evidence === undefined) {
+    return state;
+  }
+  const evidence = { ...office.evidence, unansweredCount: 0, unansweredFromMs: atMs, answeredAtMs: atMs };
+  return { ...state, office: { ...office, evidence } };
+}
+
+function claimedByForeign(
+  state: DirectorState,
+  { atMs, address, mac }: Extract<DirectorEvent, { kind: 'answer-heard' }>,
+): DirectorState {
+  if (state.foreign?.mac === mac && atMs - state.foreign.atMs < foreignGapMs) {
+    return state;
+  }
+  const told = { ...state, foreign: { address, mac, atMs }, foreignCount: state.foreignCount + 1 };
+  return state.office.role === 'active'
+    ? { ...told, office: { ...state.office, announcedCount: 0, announceAtMs: atMs } }
+    : told;
+}
+
+function heardNeighbor(
+  state: DirectorState,
+  { atMs, interfaceName, address }: Extract<DirectorEvent, { kind: 'answer-heard' }>,
+  settings: Settings,
+): DirectorState {
+  const target = { interfaceName, address };
+  const { office } = state;
+  const isProof = settings.paths.length === 0 || settings.paths.some((path) => isSame(path, target));
+  const proven: DirectorState =
+    isProof && office.role === 'backup' && office.evidence !== undefined
+      ? { ...state, office: { ...office, evidence: prove(office.evidence, address, atMs) } }
+      : state;
+  if (settings.paths.length > 0) {
+    return proven;
+  }
+  const others = state.neighbors.filter((neighbor) => !isSame(neighbor, target));
+  return { ...proven, neighbors: [{ ...target, seenAtMs: atMs }, ...others].slice(0, mostNeighbors) };
+}
+
+/**
+ * What the peer did not answer while nobody was heard at all proves nothing: with the first neighbour after
+ * a gap the count begins anew.
+ */
+function prove(evidence: Evidence, address: string, atMs: number): Evidence {
+  const proven = { ...evidence, provenBy: address, provenAtMs: atMs };
+  return atMs - (evidence.provenAtMs ?? evidence.beganAtMs) > proofGapMs
+    ? { ...proven, unansweredCount: 0, unansweredFromMs: atMs }
+    : proven;
+}
