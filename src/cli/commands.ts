@@ -2,7 +2,18 @@ import { type Command, InvalidArgumentError, Option } from 'commander';
 import { parseDurationMs } from '../config/values.ts';
 import { type Help, helpText } from './help.ts';
 import { type LookUpMac } from './arp.ts';
-import { type CommonOptions, type Io, type RunOptions } from './run-options.ts';
+import {
+  type ArpOptions,
+  type CheckOptions,
+  type CommonOptions,
+  type EventsOptions,
+  type FailoverOptions,
+  type Io,
+  type MaintenanceOptions,
+  type RunOptions,
+  type StatusOptions,
+  type WhyOptions,
+} from './run-options.ts';
 
 /** What the command line cannot do by itself, because it lies in layers that it does not know. */
 export interface Rim {
@@ -10,6 +21,8 @@ export interface Rim {
   run(options: RunOptions): Promise<number>;
   lookUpMac: LookUpMac;
 }
+
+const LONGEST_TIMEOUT_MS = 3_600_000;
 
 /** What every command is hung on. */
 interface Frame {
@@ -48,13 +61,13 @@ function addCheck({ program, io, finish }: Frame): void {
     examples: ['', '--config ./vipair.yaml --no-here', '--schema > vipair.schema.json'],
     codes: ['configuration'],
   })
-    .option('--json', 'print data', false)
-    .option('--schema', 'print the JSON Schema of the configuration file', false)
+    .option('--json', 'print data')
+    .option('--schema', 'print the JSON Schema of the configuration file')
     .option('--here', 'look at this host, too (default: if it is one of the nodes)')
     .addOption(new Option('--no-here', 'look at the file only'))
-    .action(async (options: { json: boolean; schema: boolean; here?: boolean }, self: Command) => {
+    .action(async (options: Given<CheckOptions>, self: Command) => {
       const { checkCommand } = await import('./check.ts');
-      finish(await checkCommand({ ...commonOptions(self), ...options }, io));
+      finish(await checkCommand({ ...commonOptions(self), json: false, schema: false, ...options }, io));
     });
 }
 
@@ -64,11 +77,11 @@ function addStatus({ program, io, finish }: Frame): void {
     examples: ['', '--watch', '--json | jq -r .role'],
     codes: ['unreachable', 'notPermitted', 'configuration'],
   })
-    .option('--json', 'print data', false)
-    .option('--watch', 'redraw on every change, until ^C', false)
-    .action(async (options: { json: boolean; watch: boolean }, self: Command) => {
+    .option('--json', 'print data')
+    .option('--watch', 'redraw on every change, until ^C')
+    .action(async (options: Given<StatusOptions>, self: Command) => {
       const { statusCommand } = await import('./status.ts');
-      finish(await statusCommand({ ...commonOptions(self), ...options }, io));
+      finish(await statusCommand({ ...commonOptions(self), json: false, watch: false, ...options }, io));
     });
 }
 
@@ -78,11 +91,11 @@ function addWhy({ program, io, finish }: Frame): void {
     examples: ['', '--limit 1'],
     codes: ['unreachable', 'notPermitted', 'configuration'],
   })
-    .option('--json', 'print data', false)
+    .option('--json', 'print data')
     .option('--limit <count>', 'how many changes', parseCount, 5)
-    .action(async (options: { json: boolean; limit: number }, self: Command) => {
+    .action(async (options: Given<WhyOptions> & { limit: number }, self: Command) => {
       const { whyCommand } = await import('./why.ts');
-      finish(await whyCommand({ ...commonOptions(self), ...options }, io));
+      finish(await whyCommand({ ...commonOptions(self), json: false, ...options }, io));
     });
 }
 
@@ -92,12 +105,12 @@ function addEvents({ program, io, finish }: Frame): void {
     examples: ['', '--follow', '--limit 100 --json'],
     codes: ['unreachable', 'notPermitted', 'configuration'],
   })
-    .option('--json', 'print data, one event per line', false)
-    .option('--follow', 'go on with what happens, until ^C', false)
+    .option('--json', 'print data, one event per line')
+    .option('--follow', 'go on with what happens, until ^C')
     .option('--limit <count>', 'how many events', parseCount, 20)
-    .action(async (options: { json: boolean; follow: boolean; limit: number }, self: Command) => {
+    .action(async (options: Given<EventsOptions> & { limit: number }, self: Command) => {
       const { eventsCommand } = await import('./events.ts');
-      finish(await eventsCommand({ ...commonOptions(self), ...options }, io));
+      finish(await eventsCommand({ ...commonOptions(self), json: false, follow: false, ...options }, io));
     });
 }
 
@@ -107,17 +120,17 @@ function addFailover({ program, io, finish }: Frame): void {
     examples: ['', '--to lvs2', '--force --timeout 10s'],
     codes: ['failed', 'unreachable', 'tryLater', 'notPermitted', 'configuration'],
   })
-    .option('--json', 'print data', false)
+    .option('--json', 'print data')
     .option('--to <node>', 'the node that shall hold them (default: the one that does not)')
-    .option('--force', 'also if the peer says that it is not ready', false)
-    .option('--timeout <duration>', 'how long to wait for the outcome', parseTimeoutMs, 5000)
-    .action(
-      async (options: { json: boolean; to?: string; force: boolean; timeout: number }, self: Command) => {
-        const { failoverCommand } = await import('./failover.ts');
-        const { timeout: timeoutMs, ...rest } = options;
-        finish(await failoverCommand({ ...commonOptions(self), ...rest, timeoutMs }, io));
-      },
-    );
+    .option('--force', 'also if the peer says that it is not ready')
+    .addOption(timeoutOption('5s'))
+    .action(async (options: Given<FailoverOptions> & { timeout: number }, self: Command) => {
+      const { failoverCommand } = await import('./failover.ts');
+      const { timeout: timeoutMs, ...rest } = options;
+      finish(
+        await failoverCommand({ ...commonOptions(self), json: false, force: false, ...rest, timeoutMs }, io),
+      );
+    });
 }
 
 function addMaintenance({ program, io, finish }: Frame): void {
@@ -127,11 +140,16 @@ function addMaintenance({ program, io, finish }: Frame): void {
     codes: ['failed', 'unreachable', 'tryLater', 'notPermitted', 'configuration'],
   })
     .addArgument(program.createArgument('<state>', 'on or off').choices(['on', 'off']))
-    .option('--json', 'print data', false)
-    .option('--force', 'also if the peer cannot take over', false)
-    .action(async (state: 'on' | 'off', options: { json: boolean; force: boolean }, self: Command) => {
+    .option('--json', 'print data')
+    .option('--force', 'also if the peer cannot take over')
+    .action(async (state: 'on' | 'off', options: Given<MaintenanceOptions>, self: Command) => {
       const { maintenanceCommand } = await import('./maintenance.ts');
-      finish(await maintenanceCommand({ ...commonOptions(self), ...options, isOn: state === 'on' }, io));
+      finish(
+        await maintenanceCommand(
+          { ...commonOptions(self), json: false, force: false, ...options, isOn: state === 'on' },
+          io,
+        ),
+      );
     });
 }
 
@@ -142,14 +160,17 @@ function addArp({ program, io, rim, finish }: Frame): void {
     codes: ['failed'],
   })
     .argument('<address>', 'an IPv4 address')
-    .option('--json', 'print data', false)
-    .option('--timeout <duration>', 'how long to wait for the outcome', parseTimeoutMs, 4000)
-    .action(async (address: string, options: { json: boolean; timeout: number }) => {
+    .option('--json', 'print data')
+    .addOption(timeoutOption('4s'))
+    .action(async (address: string, options: Given<ArpOptions> & { timeout: number }) => {
       const { arpCommand } = await import('./arp.ts');
-      const { timeout: timeoutMs, json } = options;
+      const { timeout: timeoutMs, json = false } = options;
       finish(await arpCommand({ address, json, timeoutMs }, io, rim.lookUpMac));
     });
 }
+
+/** What commander hands over of a command's options: those that were given. */
+type Given<Options> = Partial<Omit<Options, keyof CommonOptions>>;
 
 function command(program: Command, name: string, summary: string, help: Help): Command {
   return program.command(name).description(summary).addHelpText('after', helpText(name, help));
@@ -177,7 +198,11 @@ function parseCount(text: string): number {
   return Number(text);
 }
 
-const LONGEST_TIMEOUT_MS = 3_600_000;
+function timeoutOption(preset: string): Option {
+  return new Option('--timeout <duration>', 'how long to wait for the outcome')
+    .argParser(parseTimeoutMs)
+    .default(parseTimeoutMs(preset), preset);
+}
 
 function parseTimeoutMs(text: string): number {
   const ms = parseDurationMs(text);

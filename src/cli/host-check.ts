@@ -1,7 +1,6 @@
 import { readKeyFile } from '../config/key-file.ts';
 import { type Config } from '../config/schema.ts';
 import { apiFrom, floatingFrom, linkOptionsFrom, pathsFrom } from '../config/settings.ts';
-import { suggest } from '../config/suggest.ts';
 import { parseAddress } from '../core/address.ts';
 import { type HostView } from './host.ts';
 
@@ -40,9 +39,8 @@ function interfaceProblems(config: Config, nodeName: string, { interfaceNames }:
   ].filter(({ interfaceName }) => !interfaceNames.includes(interfaceName));
   return [...new Set(uses.map(({ interfaceName }) => interfaceName))].map((name) => {
     const users = uses.filter(({ interfaceName }) => interfaceName === name).map(({ use }) => use);
-    const suggestion = suggest(name, interfaceNames);
-    const hint = suggestion === undefined ? '' : `; did you mean "${suggestion}"?`;
-    return `this host has no interface ${name}, which ${users.join(', ')} ${users.length === 1 ? 'needs' : 'need'}${hint}`;
+    const present = interfaceNames.filter((other) => other !== 'lo').slice(0, 8);
+    return `this host has no interface ${name} for ${users.join(', ')}; it has ${present.join(', ') || 'none'}`;
   });
 }
 
@@ -73,12 +71,19 @@ function socketProblems(config: Config, runtimeDir: string): string[] {
     : [];
 }
 
-function ownAddressWarnings(config: Config, nodeName: string, { addresses }: HostView): string[] {
+function ownAddressWarnings(
+  config: Config,
+  nodeName: string,
+  { addresses, interfaceNames }: HostView,
+): string[] {
   return linkOptionsFrom(config, nodeName).flatMap(
     ({ name, interfaceName, unicast, group, floatingAddresses }) => {
       const own = addresses.filter(
         (entry) => entry.interfaceName === interfaceName && !floatingAddresses.includes(entry.address),
       );
+      if (!interfaceNames.includes(interfaceName)) {
+        return [];
+      }
       if (unicast !== undefined) {
         return own.some(({ address }) => address === unicast.own)
           ? []
