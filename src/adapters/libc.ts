@@ -21,8 +21,6 @@ export interface Libc {
   /** As `recv`, and the sender's socket address is written to `address`. */
   recvfrom(descriptor: number, into: Uint8Array, address: Uint8Array): number;
   setsockopt(descriptor: number, level: number, option: number, value: Uint8Array): number;
-  /** SO_ATTACH_FILTER: only packets that the classic BPF program accepts are queued. 8 bytes an instruction. */
-  attachFilter(descriptor: number, program: Uint8Array): number;
   /** SO_ATTACH_FILTER with a program of classic BPF, 8 bytes for each instruction. */
   attachFilter(descriptor: number, program: Uint8Array): number;
   close(descriptor: number): number;
@@ -72,9 +70,6 @@ const SOCK_CLOEXEC = 0o2000000;
 const SOCK_NONBLOCK = 0o4000;
 const POLLIN = 1;
 const SO_ATTACH_FILTER = 26;
-/** sizeof(struct sock_fprog) on 64-bit hosts: the count, padding, the pointer. */
-const FPROG_BYTES = 16;
-const SO_ATTACH_FILTER = 26;
 const INSTRUCTION_BYTES = 8;
 const LONGEST_WAIT_MS = 200;
 
@@ -111,8 +106,6 @@ function bindFunctions(koffi: typeof Koffi): Libc {
   const setsockopt = bound('int setsockopt(int, int, int, const uint8_t *, uint32_t)');
   const program = koffi.struct('sock_fprog', { length: 'uint16_t', instructions: 'const uint8_t *' });
   const setFilter = bound('int setsockopt(int, int, int, const sock_fprog *, uint32_t)');
-  koffi.struct('vipair_sock_fprog', { length: 'uint16_t', program: 'const uint8_t *' });
-  const setFilter = bound('int setsockopt(int, int, int, const vipair_sock_fprog *, uint32_t)');
   const close = bound('int close(int)');
   const poll = bound('int poll(_Inout_ uint8_t *, unsigned long, int)');
   const indexOf = bound('int if_nametoindex(const char *)');
@@ -135,10 +128,6 @@ function bindFunctions(koffi: typeof Koffi): Libc {
         { length: instructions.length / INSTRUCTION_BYTES, instructions },
         koffi.sizeof(program),
       ),
-    attachFilter: (descriptor, program) => {
-      const filter = { length: program.length / 8, program };
-      return setFilter(descriptor, SOL_SOCKET, SO_ATTACH_FILTER, filter, FPROG_BYTES);
-    },
     close: (descriptor) => close(descriptor),
     pollReadable: (descriptor, timeoutMs) => {
       const request = Buffer.alloc(8);
