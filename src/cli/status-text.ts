@@ -1,6 +1,6 @@
 import { createColors } from 'picocolors';
 import { formatMs } from '../core/explain.ts';
-import { type LinkStatus, type Status } from '../observe/status.ts';
+import { type LinkStatus, type Status } from '../api/contract.ts';
 import { alignColumns } from './print.ts';
 import { type Io } from './run-options.ts';
 

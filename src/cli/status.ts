@@ -1,6 +1,6 @@
 import { setTimeout as wait } from 'node:timers/promises';
 import { type ApiClient } from '../api/client.ts';
-import { type Status } from '../observe/status.ts';
+import { type Status } from '../api/contract.ts';
 import { reachDaemon, reject } from './daemon.ts';
 import { exitCode } from './exit-codes.ts';
 import { untilInterrupted } from './interrupt.ts';
