@@ -4,14 +4,25 @@ import { runProgram } from './cli/program.ts';
 
 /**
  * The only file that acts when it is loaded. The director process is this same file, started by the pulse
- * with `director` as its first argument; people see the command line.
+ * with `director` as its first argument, and so is the child that asks for a MAC address; people see the
+ * command line.
  */
-if (process.argv[2] === 'director' && process.send !== undefined) {
+const [role, ...rest] = process.argv.slice(2);
+if (role === 'director' && process.send !== undefined) {
   const { runDirector } = await import('./director/director.ts');
-  await runDirector(process.argv.slice(3));
+  await runDirector(rest);
+} else if (role === 'arp-child' && process.send !== undefined) {
+  const { answerMac } = await import('./adapters/arp-table.ts');
+  await answerMac(rest[0] ?? '');
 } else {
-  process.exitCode = await runProgram(process.argv.slice(2), terminal(process), async (options) => {
-    const { runPulse } = await import('./pulse/pulse.ts');
-    return runPulse(options, import.meta.filename);
+  process.exitCode = await runProgram(process.argv.slice(2), terminal(process), {
+    run: async (options) => {
+      const { runPulse } = await import('./pulse/pulse.ts');
+      return runPulse(options, import.meta.filename);
+    },
+    lookUpMac: async (address, { timeoutMs }) => {
+      const { lookUpMac } = await import('./adapters/arp-table.ts');
+      return lookUpMac(address, { timeoutMs, modulePath: import.meta.filename });
+    },
   });
 }

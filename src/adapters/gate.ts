@@ -29,7 +29,7 @@ import {
   parseTable,
   type Identity,
 } from '../wire/nftables.ts';
-import { type Libc } from './libc.ts';
+import { openLibc, type Libc } from './libc.ts';
 import { openNftablesTable, type Commit, type NftablesTable } from './nftables-table.ts';
 
 /**
@@ -98,6 +98,7 @@ export interface GateLinkOptions {
 }
 
 export type GateReason =
+  | 'koffi-unavailable'
   | 'not-permitted'
   /** The kernel has no nf_tables, or not for the netdev family. */
   | 'no-nftables'
@@ -119,13 +120,17 @@ export interface GateTampering {
  * Puts the gate up, shut. A table that an earlier life of this pair's daemon left behind is taken over;
  * one that somebody else made is refused.
  */
-export function openGate(libc: Libc, options: GateOptions): Result<Gate, GateReason> {
+export function openGate(options: GateOptions): Result<Gate, GateReason> {
   const ruleset = rulesetOf(options);
   if (!ruleset.ok) {
     return ruleset;
   }
+  const libc = openLibc();
+  if (!libc.ok) {
+    return libc;
+  }
   const name = ruleset.value.table;
-  const table = openNftablesTable(libc, name);
+  const table = openNftablesTable(libc.value, name);
   if (!table.ok) {
     const reason = table.reason === 'not-permitted' ? 'not-permitted' : 'no-nftables';
     return fail(reason, table.detail);
@@ -139,7 +144,7 @@ export function openGate(libc: Libc, options: GateOptions): Result<Gate, GateRea
         `if nothing needs it: nft delete table netdev ${name}`,
     );
   }
-  const gate = gateOver(libc, table.value, ruleset.value);
+  const gate = gateOver(libc.value, table.value, ruleset.value);
   const installed = gate.reinstall();
   if (!installed.ok) {
     gate[Symbol.dispose]();

@@ -21,6 +21,8 @@ export interface Libc {
   /** As `recv`, and the sender's socket address is written to `address`. */
   recvfrom(descriptor: number, into: Uint8Array, address: Uint8Array): number;
   setsockopt(descriptor: number, level: number, option: number, value: Uint8Array): number;
+  /** SO_ATTACH_FILTER with a program of classic BPF, 8 bytes for each instruction. */
+  attachFilter(descriptor: number, program: Uint8Array): number;
   close(descriptor: number): number;
   /** Positive when `recv` would not have to wait. At most 200 ms are waited. */
   pollReadable(descriptor: number, timeoutMs: number): number;
@@ -67,6 +69,8 @@ export function describeErrno(errno: number): string {
 const SOCK_CLOEXEC = 0o2000000;
 const SOCK_NONBLOCK = 0o4000;
 const POLLIN = 1;
+const SO_ATTACH_FILTER = 26;
+const INSTRUCTION_BYTES = 8;
 const LONGEST_WAIT_MS = 200;
 
 let loaded: Result<Libc, LibcReason> | undefined;
@@ -100,6 +104,8 @@ function bindFunctions(koffi: typeof Koffi): Libc {
     'intptr_t recvfrom(int, _Out_ uint8_t *, uintptr_t, int, _Out_ uint8_t *, _Inout_ uint8_t *)',
   );
   const setsockopt = bound('int setsockopt(int, int, int, const uint8_t *, uint32_t)');
+  const program = koffi.struct('sock_fprog', { length: 'uint16_t', instructions: 'const uint8_t *' });
+  const setFilter = bound('int setsockopt(int, int, int, const sock_fprog *, uint32_t)');
   const close = bound('int close(int)');
   const poll = bound('int poll(_Inout_ uint8_t *, unsigned long, int)');
   const indexOf = bound('int if_nametoindex(const char *)');
@@ -114,6 +120,14 @@ function bindFunctions(koffi: typeof Koffi): Libc {
       recvfrom(descriptor, into, into.length, 0, address, uint32(address.length)),
     setsockopt: (descriptor, level, option, value) =>
       setsockopt(descriptor, level, option, value, value.length),
+    attachFilter: (descriptor, instructions) =>
+      setFilter(
+        descriptor,
+        SOL_SOCKET,
+        SO_ATTACH_FILTER,
+        { length: instructions.length / INSTRUCTION_BYTES, instructions },
+        koffi.sizeof(program),
+      ),
     close: (descriptor) => close(descriptor),
     pollReadable: (descriptor, timeoutMs) => {
       const request = Buffer.alloc(8);

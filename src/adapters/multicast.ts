@@ -30,7 +30,7 @@ export interface LinkOptions {
   readonly floatingAddresses: readonly string[];
   /** RFC 5082: send with TTL 255 and refuse what comes with less, that is, through a router. */
   readonly gtsm: boolean;
-  /** IP_MINTTL or IPV6_MINHOPCOUNT of 255 on a descriptor; false when the kernel refuses. */
+  /** Makes a socket deaf to a TTL or hop limit below 255, by its descriptor; false when the kernel refuses. */
   readonly setMinimumTtl?: (descriptor: number, family: Family) => boolean;
 }
 

@@ -3,6 +3,8 @@ import { type StepRecord } from '../core/record.ts';
 import { type Role, type Why } from '../core/state.ts';
 import { type Status } from '../observe/status.ts';
 
+export type { LinkStatus, Status } from '../observe/status.ts';
+
 /** What server, command line and page say to each other, as JSON over HTTP. */
 
 export const routes = [

@@ -1,4 +1,4 @@
-import { writeFileSync } from 'node:fs';
+import { rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { startDaemon, type Daemon } from './daemon.ts';
 import { privateFloating, publicFloating, type Lab, type Router } from './lab.ts';
@@ -9,6 +9,9 @@ import { privateFloating, publicFloating, type Lab, type Router } from './lab.ts
  */
 export function startKeepalived(lab: Lab, router: Router, advertSeconds: number): Daemon {
   const base = join(lab.directory, `keepalived-${router}`);
+  // After SIGKILL its own pid files name zombies, which it takes for a daemon that runs.
+  rmSync(`${base}.pid`, { force: true });
+  rmSync(`${base}-vrrp.pid`, { force: true });
   writeFileSync(`${base}.conf`, keepalivedConfiguration(router, advertSeconds));
   return startDaemon(
     lab,

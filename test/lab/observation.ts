@@ -98,39 +98,69 @@ export interface Overlap {
 }
 
 /**
- * The times in which two MAC addresses answered for one address. One that answers again after the other
- * has answered was there all the while; a single change of owner overlaps nothing. `roundMs` is the
- * spacing of the questions: answers to the same question come within it, and an answer by both to one
- * question is an overlap already.
+ * The times in which two MAC addresses answered for one address. `roundMs` is the spacing of the
+ * questions: answers closer than half of it are to the same one. A MAC address that leaves out up to two
+ * questions is taken to have been there all the while. A single change of owner overlaps nothing.
  */
 export function overlaps(answers: readonly Answer[], roundMs: number): readonly Overlap[] {
-  const found: Overlap[] = [];
-  for (const address of new Set(answers.map((answer) => answer.address))) {
-    const mine = answers.filter((answer) => answer.address === address);
-    const last = new Map<string, number>();
-    let open: Overlap | undefined;
-    for (const answer of mine) {
-      const others = [...last].filter(([mac]) => mac !== answer.mac).map(([, atMs]) => atMs);
-      const otherAtMs = Math.max(-Infinity, ...others);
-      const ownAtMs = last.get(answer.mac) ?? -Infinity;
-      const isSameQuestion = answer.atMs - otherAtMs < roundMs / 2;
-      const isInterleaved = otherAtMs > ownAtMs && answer.atMs - ownAtMs < 2.5 * roundMs;
-      if (isSameQuestion || isInterleaved) {
-        const fromMs = Math.min(otherAtMs, isInterleaved ? ownAtMs : otherAtMs);
-        open =
-          open === undefined || fromMs - open.untilMs > 2.5 * roundMs
-            ? { address, fromMs, untilMs: answer.atMs }
-            : { ...open, untilMs: answer.atMs };
-        if (found.at(-1)?.address === address && found.at(-1)?.fromMs === open.fromMs) {
-          found[found.length - 1] = open;
-        } else {
-          found.push(open);
-        }
-      }
-      last.set(answer.mac, answer.atMs);
+  return [...new Set(answers.map(({ address }) => address))].flatMap((address) => {
+    const rounds = roundsOf(
+      answers.filter((answer) => answer.address === address),
+      roundMs,
+    );
+    const tenures = [...new Set(answers.map(({ mac }) => mac))].map((mac) => tenuresOf(rounds, mac));
+    return tenures
+      .flatMap((mine, at) =>
+        tenures
+          .slice(at + 1)
+          .flatMap((others) =>
+            mine.flatMap((tenure) => others.flatMap((other) => common(rounds, tenure, other))),
+          ),
+      )
+      .map((times) => ({ address, ...times }));
+  });
+}
+
+/** Answers to one question. */
+type Round = readonly Answer[];
+/** First and last round that one MAC address answered. */
+type Tenure = readonly [number, number];
+
+function roundsOf(answers: readonly Answer[], roundMs: number): readonly Round[] {
+  const rounds: Answer[][] = [];
+  for (const answer of answers) {
+    const current = rounds.at(-1);
+    if (current !== undefined && answer.atMs - (current[0]?.atMs ?? 0) < roundMs / 2) {
+      current.push(answer);
+    } else {
+      rounds.push([answer]);
     }
   }
-  return found;
+  return rounds;
+}
+
+function tenuresOf(rounds: readonly Round[], mac: string): readonly Tenure[] {
+  const tenures: [number, number][] = [];
+  for (const [at, round] of rounds.entries()) {
+    if (!round.some((answer) => answer.mac === mac)) {
+      continue;
+    }
+    const current = tenures.at(-1);
+    if (current !== undefined && at - current[1] <= 3) {
+      current[1] = at;
+    } else {
+      tenures.push([at, at]);
+    }
+  }
+  return tenures;
+}
+
+function common(rounds: readonly Round[], one: Tenure, other: Tenure): { fromMs: number; untilMs: number }[] {
+  const first = Math.max(one[0], other[0]);
+  const last = Math.min(one[1], other[1]);
+  const fromMs = rounds[first]?.[0]?.atMs;
+  const untilMs = rounds[last]?.at(-1)?.atMs;
+  return first > last || fromMs === undefined || untilMs === undefined ? [] : [{ fromMs, untilMs }];
 }
 
 /** Who was the last to answer for the address, and when the first answer of that owner came. */

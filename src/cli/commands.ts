@@ -1,0 +1,213 @@
+import { type Command, InvalidArgumentError, Option } from 'commander';
+import { parseDurationMs } from '../config/values.ts';
+import { type Help, helpText } from './help.ts';
+import { type LookUpMac } from './arp.ts';
+import {
+  type ArpOptions,
+  type CheckOptions,
+  type CommonOptions,
+  type EventsOptions,
+  type FailoverOptions,
+  type Io,
+  type MaintenanceOptions,
+  type RunOptions,
+  type StatusOptions,
+  type WhyOptions,
+} from './run-options.ts';
+
+/** What the command line cannot do by itself, because it lies in layers that it does not know. */
+export interface Rim {
+  /** The daemon; resolves with its exit code when it has ended. */
+  run(options: RunOptions): Promise<number>;
+  lookUpMac: LookUpMac;
+}
+
+const LONGEST_TIMEOUT_MS = 3_600_000;
+
+/** What every command is hung on. */
+interface Frame {
+  readonly program: Command;
+  readonly io: Io;
+  readonly rim: Rim;
+  /** Takes the exit code. */
+  readonly finish: (code: number) => void;
+}
+
+/** Each command loads its own code when it is called, so that the daemon does not carry that of the others. */
+export function addCommands(frame: Frame): void {
+  addRun(frame);
+  addCheck(frame);
+  addStatus(frame);
+  addWhy(frame);
+  addEvents(frame);
+  addFailover(frame);
+  addMaintenance(frame);
+  addArp(frame);
+}
+
+function addRun({ program, rim, finish }: Frame): void {
+  command(program, 'run', 'Run the daemon in the foreground.', {
+    text: 'Hears the peer, holds the floating addresses while in office, and serves metrics and the API.\nLogs to stderr. SIGTERM hands over and ends; SIGUSR1 hands over.',
+    examples: ['', '--node lvs1 --config ./vipair.yaml --runtime-dir ./run'],
+    codes: ['failed', 'notPermitted', 'configuration'],
+  }).action(async (_options, self: Command) => {
+    finish(await rim.run(commonOptions(self)));
+  });
+}
+
+function addCheck({ program, io, finish }: Frame): void {
+  command(program, 'check', 'Check the configuration, and this host against it.', {
+    text: 'Prints every problem with its line, or what was understood.',
+    examples: ['', '--config ./vipair.yaml --no-here', '--schema > vipair.schema.json'],
+    codes: ['configuration'],
+  })
+    .option('--json', 'print data')
+    .option('--schema', 'print the JSON Schema of the configuration file')
+    .option('--here', 'look at this host, too (default: if it is one of the nodes)')
+    .addOption(new Option('--no-here', 'look at the file only'))
+    .action(async (options: Given<CheckOptions>, self: Command) => {
+      const { checkCommand } = await import('./check.ts');
+      finish(await checkCommand({ ...commonOptions(self), json: false, schema: false, ...options }, io));
+    });
+}
+
+function addStatus({ program, io, finish }: Frame): void {
+  command(program, 'status', 'Show the pair as this director sees it.', {
+    text: 'Who is active, since when and why; links, floating addresses, lease.',
+    examples: ['', '--watch', '--json | jq -r .role'],
+    codes: ['unreachable', 'notPermitted', 'configuration'],
+  })
+    .option('--json', 'print data')
+    .option('--watch', 'redraw on every change, until ^C')
+    .action(async (options: Given<StatusOptions>, self: Command) => {
+      const { statusCommand } = await import('./status.ts');
+      finish(await statusCommand({ ...commonOptions(self), json: false, watch: false, ...options }, io));
+    });
+}
+
+function addWhy({ program, io, finish }: Frame): void {
+  command(program, 'why', 'Say why the office last changed hands.', {
+    text: 'A sentence for each of the last changes, with the numbers that decided.',
+    examples: ['', '--limit 1'],
+    codes: ['unreachable', 'notPermitted', 'configuration'],
+  })
+    .option('--json', 'print data')
+    .option('--limit <count>', 'how many changes', parseCount, 5)
+    .action(async (options: Given<WhyOptions> & { limit: number }, self: Command) => {
+      const { whyCommand } = await import('./why.ts');
+      finish(await whyCommand({ ...commonOptions(self), json: false, ...options }, io));
+    });
+}
+
+function addEvents({ program, io, finish }: Frame): void {
+  command(program, 'events', 'Show what happened.', {
+    text: 'The latest events of this director, the newest last.',
+    examples: ['', '--follow', '--limit 100 --json'],
+    codes: ['unreachable', 'notPermitted', 'configuration'],
+  })
+    .option('--json', 'print data, one event per line')
+    .option('--follow', 'go on with what happens, until ^C')
+    .option('--limit <count>', 'how many events', parseCount, 20)
+    .action(async (options: Given<EventsOptions> & { limit: number }, self: Command) => {
+      const { eventsCommand } = await import('./events.ts');
+      finish(await eventsCommand({ ...commonOptions(self), json: false, follow: false, ...options }, io));
+    });
+}
+
+function addFailover({ program, io, finish }: Frame): void {
+  command(program, 'failover', 'Move the floating addresses to the other director.', {
+    text: 'The new owner goes first, so nothing is lost. Done when the peer holds the addresses; asking twice is harmless.',
+    examples: ['', '--to lvs2', '--force --timeout 10s'],
+    codes: ['failed', 'unreachable', 'tryLater', 'notPermitted', 'configuration'],
+  })
+    .option('--json', 'print data')
+    .option('--to <node>', 'the node that shall hold them (default: the one that does not)')
+    .option('--force', 'also if the peer says that it is not ready')
+    .addOption(timeoutOption('5s'))
+    .action(async (options: Given<FailoverOptions> & { timeout: number }, self: Command) => {
+      const { failoverCommand } = await import('./failover.ts');
+      const { timeout: timeoutMs, ...rest } = options;
+      finish(
+        await failoverCommand({ ...commonOptions(self), json: false, force: false, ...rest, timeoutMs }, io),
+      );
+    });
+}
+
+function addMaintenance({ program, io, finish }: Frame): void {
+  command(program, 'maintenance', 'Keep this director out of office, or let it back.', {
+    text: 'An active director hands over first. Survives restarts.',
+    examples: ['on', 'off', 'on --force'],
+    codes: ['failed', 'unreachable', 'tryLater', 'notPermitted', 'configuration'],
+  })
+    .addArgument(program.createArgument('<state>', 'on or off').choices(['on', 'off']))
+    .option('--json', 'print data')
+    .option('--force', 'also if the peer cannot take over')
+    .action(async (state: 'on' | 'off', options: Given<MaintenanceOptions>, self: Command) => {
+      const { maintenanceCommand } = await import('./maintenance.ts');
+      finish(
+        await maintenanceCommand(
+          { ...commonOptions(self), json: false, force: false, ...options, isOn: state === 'on' },
+          io,
+        ),
+      );
+    });
+}
+
+function addArp({ program, io, rim, finish }: Frame): void {
+  command(program, 'arp', 'Ask which MAC address answers for an IPv4 address.', {
+    text: 'Pings the address, then reads the neighbour table of this host. For diagnosis only.',
+    examples: ['192.0.2.10'],
+    codes: ['failed'],
+  })
+    .argument('<address>', 'an IPv4 address')
+    .option('--json', 'print data')
+    .addOption(timeoutOption('4s'))
+    .action(async (address: string, options: Given<ArpOptions> & { timeout: number }) => {
+      const { arpCommand } = await import('./arp.ts');
+      const { timeout: timeoutMs, json = false } = options;
+      finish(await arpCommand({ address, json, timeoutMs }, io, rim.lookUpMac));
+    });
+}
+
+/** What commander hands over of a command's options: those that were given. */
+type Given<Options> = Partial<Omit<Options, keyof CommonOptions>>;
+
+function command(program: Command, name: string, summary: string, help: Help): Command {
+  return program.command(name).description(summary).addHelpText('after', helpText(name, help));
+}
+
+function commonOptions(self: Command): CommonOptions {
+  const { config, node, runtimeDir, stateDir } = self.optsWithGlobals<{
+    config: string;
+    node?: string;
+    runtimeDir?: string;
+    stateDir?: string;
+  }>();
+  return {
+    config,
+    node,
+    runtimeDir: runtimeDir ?? '/run/vipair',
+    stateDir: stateDir ?? runtimeDir ?? '/var/lib/vipair',
+  };
+}
+
+function parseCount(text: string): number {
+  if (!/^[1-9]\d{0,3}$/.test(text)) {
+    throw new InvalidArgumentError('It must be a whole number from 1 to 9999.');
+  }
+  return Number(text);
+}
+
+function timeoutOption(preset: string): Option {
+  return new Option('--timeout <duration>', 'how long to wait for the outcome')
+    .argParser(parseTimeoutMs)
+    .default(parseTimeoutMs(preset), preset);
+}
+
+function parseTimeoutMs(text: string): number {
+  const ms = parseDurationMs(text);
+  if (!(ms > 0 && ms <= LONGEST_TIMEOUT_MS)) {
+    throw new InvalidArgumentError('It must be a duration with its unit, such as 500ms or 5s.');
+  }
+  return ms;
+}

@@ -1,0 +1,120 @@
+import { type Config, type PerNode } from '../config/schema.ts';
+import { addressLifetimeSeconds } from '../config/settings.ts';
+import { groupOfLink } from '../config/group.ts';
+import { timersFrom, timerSums } from '../config/timers.ts';
+import { formatDuration } from '../config/values.ts';
+import { alignColumns } from './print.ts';
+
+/** What was understood of a configuration, defaults filled in: for people and for `--json`. */
+export interface Understood {
+  readonly pair: string;
+  readonly nodes: Config['nodes'];
+  readonly timers: { readonly intervalMs: number; readonly leaseMs: number; readonly deadMs: number };
+  /** The sums that keep the pair safe, with their numbers. */
+  readonly sums: readonly string[];
+  readonly links: readonly { readonly name: string; readonly interface: PerNode; readonly to: string }[];
+  readonly floating: readonly {
+    readonly address: string;
+    readonly interface: PerNode;
+    readonly label: PerNode | undefined;
+  }[];
+  readonly paths: readonly {
+    readonly name: string;
+    readonly interface: PerNode;
+    readonly target: PerNode;
+    readonly counts: string;
+  }[];
+  readonly failback: string;
+  readonly contested: string;
+  readonly gate: string;
+  readonly addressLifetimeSeconds: number;
+  readonly lvs: string;
+  readonly api: string;
+}
+
+export function describeConfig(config: Config): Understood {
+  const { heartbeat, failback, contested } = config;
+  const timers = timersFrom(heartbeat);
+  return {
+    pair: config.pair,
+    nodes: config.nodes,
+    timers,
+    sums: timerSums(timers).map(({ text }) => text),
+    links: heartbeat.links.map((link, index) => ({
+      name: link.name,
+      interface: link.interface,
+      to: `${link.peers === undefined ? (groupOfLink(heartbeat, index) ?? '') : Object.values(link.peers).join(' and ')} port ${heartbeat.port}`,
+    })),
+    floating: config.floating.map(
+      ({ address: { address, prefixLength }, interface: interfaceName, label }) => ({
+        address: `${address}/${prefixLength}`,
+        interface: interfaceName,
+        label,
+      }),
+    ),
+    paths: config.paths.map(({ name, interface: interfaceName, target, required, score }) => ({
+      name,
+      interface: interfaceName,
+      target,
+      counts: score === undefined ? ((required ?? true) ? 'required' : 'watched only') : `score ${score}`,
+    })),
+    failback: failback === 'manual' ? 'manual' : `auto after ${formatDuration(failback.auto)}`,
+    contested: contested === 'wait' ? 'wait' : `claim after ${formatDuration(contested.claim_after)}`,
+    gate: config.gate,
+    addressLifetimeSeconds: addressLifetimeSeconds(config),
+    lvs: config.lvs.mode,
+    api: formatPerNode(config.api.listen),
+  };
+}
+
+export function describeText(config: Config, file: string, node: string | undefined): string {
+  const understood = describeConfig(config);
+  const { intervalMs, leaseMs, deadMs } = understood.timers;
+  const nodes = Object.entries(understood.nodes).map(
+    ([name, { priority }]) => `${name} (priority ${priority})`,
+  );
+  const rows: (readonly [string, string])[] = [
+    ['pair', `${understood.pair}: ${nodes.join(' and ')}${node === undefined ? '' : `; this is ${node}`}`],
+    ['times', `interval ${intervalMs} ms, lease ${leaseMs} ms, dead ${deadMs} ms`],
+    ...understood.sums.map((sum) => ['', sum] as const),
+    ...titled(
+      'links',
+      understood.links.map(({ name, interface: via, to }) => [name, formatPerNode(via), to]),
+    ),
+    ...titled(
+      'floating',
+      understood.floating.map(({ address, interface: on, label }) => [
+        address,
+        formatPerNode(on),
+        label === undefined ? '' : `label ${formatPerNode(label)}`,
+      ]),
+    ),
+    ...titled(
+      'paths',
+      understood.paths.map(({ name, interface: via, target, counts }) => [
+        name,
+        formatPerNode(via),
+        formatPerNode(target),
+        counts,
+      ]),
+    ),
+    ['gate', `${understood.gate}; addresses live ${understood.addressLifetimeSeconds} s without renewal`],
+    ['moves', `failback ${understood.failback}; contested: ${understood.contested}`],
+    ['lvs', understood.lvs],
+    ['api', understood.api],
+  ];
+  return [`${file} is right`, ...alignColumns(rows).map((line) => `  ${line}`)].join('\n');
+}
+
+/** A table within the table: the title stands before its first row. */
+function titled(title: string, rows: readonly (readonly string[])[]): (readonly [string, string])[] {
+  return alignColumns(rows).map((line, index) => [index === 0 ? title : '', line] as const);
+}
+
+function formatPerNode(value: PerNode): string {
+  return typeof value === 'string'
+    ? value
+    : Object.entries(value)
+        .map(([node, own]) => `${own} (${node})`)
+        .join(', ');
+}

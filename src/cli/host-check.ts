@@ -1,0 +1,106 @@
+import { readKeyFile } from '../config/key-file.ts';
+import { type Config } from '../config/schema.ts';
+import { apiFrom, floatingFrom, linkOptionsFrom, pathsFrom } from '../config/settings.ts';
+import { parseAddress } from '../core/address.ts';
+import { type HostView } from './host.ts';
+
+/** What of this host does not fit: problems keep the daemon from starting or working, warnings do not. */
+export interface HostFindings {
+  readonly problems: readonly string[];
+  readonly warnings: readonly string[];
+}
+
+export async function checkHost(
+  config: Config,
+  nodeName: string,
+  host: HostView,
+  runtimeDir: string,
+): Promise<HostFindings> {
+  const key = await readKeyFile(config.heartbeat.key_file);
+  return {
+    problems: [
+      ...(key.ok ? [] : [key.detail ?? key.reason]),
+      ...interfaceProblems(config, nodeName, host),
+      ...floatingProblems(config, nodeName, host),
+      ...socketProblems(config, runtimeDir),
+    ],
+    warnings: [...ownAddressWarnings(config, nodeName, host), ...listenWarnings(config, nodeName, host)],
+  };
+}
+
+function interfaceProblems(config: Config, nodeName: string, { interfaceNames }: HostView): string[] {
+  const uses = [
+    ...linkOptionsFrom(config, nodeName).map((link) => ({ ...link, use: `link ${link.name}` })),
+    ...floatingFrom(config, nodeName).map((entry) => ({
+      ...entry,
+      use: `floating address ${entry.address}`,
+    })),
+    ...pathsFrom(config, nodeName).map((path) => ({ ...path, use: `path ${path.name}` })),
+  ].filter(({ interfaceName }) => !interfaceNames.includes(interfaceName));
+  return [...new Set(uses.map(({ interfaceName }) => interfaceName))].map((name) => {
+    const users = uses.filter(({ interfaceName }) => interfaceName === name).map(({ use }) => use);
+    const present = interfaceNames.filter((other) => other !== 'lo').slice(0, 8);
+    return `this host has no interface ${name} for ${users.join(', ')}; it has ${present.join(', ') || 'none'}`;
+  });
+}
+
+/** On its own interface a floating address may be held by the daemon right now; elsewhere it is in the way. */
+function floatingProblems(config: Config, nodeName: string, { addresses }: HostView): string[] {
+  return floatingFrom(config, nodeName).flatMap((floating) =>
+    addresses
+      .filter(
+        ({ address, interfaceName }) =>
+          address === floating.address && interfaceName !== floating.interfaceName,
+      )
+      .map(
+        ({ address, interfaceName }) =>
+          `floating address ${address} is on ${interfaceName} of this host. Remedy: ip address del ${address} dev ${interfaceName}`,
+      ),
+  );
+}
+
+/** sun_path of unix(7) holds 108 bytes with its NUL. */
+const LONGEST_SOCKET_BYTES = 107;
+
+function socketProblems(config: Config, runtimeDir: string): string[] {
+  const path = `${runtimeDir}/${config.pair}.sock`;
+  return new TextEncoder().encode(path).length > LONGEST_SOCKET_BYTES
+    ? [
+        `the control socket ${path} has a longer name than the ${LONGEST_SOCKET_BYTES} bytes a socket may have`,
+      ]
+    : [];
+}
+
+function ownAddressWarnings(
+  config: Config,
+  nodeName: string,
+  { addresses, interfaceNames }: HostView,
+): string[] {
+  return linkOptionsFrom(config, nodeName).flatMap(
+    ({ name, interfaceName, unicast, group, floatingAddresses }) => {
+      const own = addresses.filter(
+        (entry) => entry.interfaceName === interfaceName && !floatingAddresses.includes(entry.address),
+      );
+      if (!interfaceNames.includes(interfaceName)) {
+        return [];
+      }
+      if (unicast !== undefined) {
+        return own.some(({ address }) => address === unicast.own)
+          ? []
+          : [`link ${name}: ${interfaceName} does not have the address ${unicast.own} yet`];
+      }
+      const family = parseAddress(group ?? '')?.family;
+      return own.some(({ address }) => parseAddress(address)?.family === family)
+        ? []
+        : [`link ${name}: ${interfaceName} has no IPv${family ?? 4} address of its own yet`];
+    },
+  );
+}
+
+function listenWarnings(config: Config, nodeName: string, { addresses }: HostView): string[] {
+  const { host } = apiFrom(config, nodeName).listen;
+  const isEverywhere = host === '0.0.0.0' || host === '::';
+  return isEverywhere || host.startsWith('127.') || addresses.some(({ address }) => address === host)
+    ? []
+    : [`api.listen: ${host} is no address of this host yet`];
+}

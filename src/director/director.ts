@@ -1,0 +1,225 @@
+/**
+ * The director process: everything that may be slow, beside the pulse. It shows what the pulse does and
+ * carries the operator's words to it; the pair does not depend on it. When the pulse ends, so does it.
+ */
+import { hostname } from 'node:os';
+import { join } from 'node:path';
+import { parseArgs } from 'node:util';
+import { type EventView } from '../api/contract.ts';
+import { type ApiPorts } from '../api/ports.ts';
+import { refused, served, type Served } from '../api/refusal.ts';
+import { serveApi } from '../api/server.ts';
+import { loadConfig } from '../config/load.ts';
+import { type ApiSettings, apiFrom, settingsFrom } from '../config/settings.ts';
+import { explain } from '../core/explain.ts';
+import { type Settings } from '../core/state.ts';
+import { type Journal, openJournal } from '../observe/journal.ts';
+import { createLog, type Log } from '../observe/log.ts';
+import { createMetrics } from '../observe/metrics.ts';
+import { logRecord } from '../observe/record-log.ts';
+import { type Status, statusView } from '../observe/status.ts';
+import { createTally } from '../observe/tally.ts';
+import { type ToDirector, type ToPulse } from '../pulse/channel.ts';
+import { maintenancePath } from '../pulse/maintenance-file.ts';
+import { createFanOut } from './fan-out.ts';
+import { eventView, selectEvents } from './event-view.ts';
+import { watchLoopLag } from './loop-lag.ts';
+import { createMaintenanceWriter } from './maintenance-writer.ts';
+import { createOperator } from './operator.ts';
+import { createPulseLine, type ProcessChannel, type PulseLine } from './pulse-line.ts';
+import { readVersion } from './version.ts';
+
+export interface DirectorOptions {
+  readonly settings: Settings;
+  readonly api: ApiSettings;
+  /** Names by which this host may be asked over the network. */
+  readonly hostNames: readonly string[];
+  readonly runtimeDir: string;
+  readonly stateDir: string;
+}
+
+/** Starts the process that the pulse forked with these arguments. It ends with the channel. */
+export async function runDirector(args: readonly string[]): Promise<void> {
+  const { values } = parseArgs({
+    args: [...args],
+    options: {
+      config: { type: 'string', default: '' },
+      node: { type: 'string', default: '' },
+      'runtime-dir': { type: 'string', default: '' },
+      'state-dir': { type: 'string', default: '' },
+    },
+  });
+  endWithParent();
+  const loaded = await loadConfig(values.config);
+  if (!loaded.ok) {
+    createLog().error({ detail: loaded.detail }, 'configuration refused');
+    process.exitCode = 78;
+    process.disconnect();
+    return;
+  }
+  const { config } = loaded.value;
+  await startDirector({
+    settings: settingsFrom(config, values.node),
+    api: apiFrom(config, values.node),
+    hostNames: [hostname(), values.node, config.nodes[values.node]?.host ?? hostname()].map((name) =>
+      name.toLowerCase(),
+    ),
+    runtimeDir: values['runtime-dir'],
+    stateDir: values['state-dir'],
+  });
+}
+
+/** Everything behind the configuration; returns when the API is being opened. */
+export async function startDirector(options: DirectorOptions): Promise<void> {
+  const { settings, stateDir } = options;
+  const { pair, nodeName } = settings;
+  const log = createLog({
+    fields: { pair, node: nodeName },
+    hasPriorities: process.env['JOURNAL_STREAM'] !== undefined,
+  });
+  const version = readVersion();
+  // Messages wait in the channel until somebody listens, so nothing is missed while the journal is read.
+  const journal = await openJournal({
+    stateDir,
+    pair,
+    node: nodeName,
+    onProblem: (problem) => {
+      if (problem === undefined) {
+        log.info('events file written again');
+      } else {
+        log.error({ problem }, 'events file not written');
+      }
+    },
+  });
+  const tally = createTally();
+  const events = createFanOut<EventView>();
+  const line = createPulseLine({
+    channel: processChannel(),
+    onRecord(record) {
+      tally.count(record);
+      const entry = journal.append(record, explain(record, settings));
+      if (entry !== undefined) {
+        logRecord(log, record, entry.sentence);
+        events.send(eventView(entry));
+      }
+    },
+    onTrouble: (what, detail) => {
+      log.warn({ what, detail }, 'trouble at the rim');
+    },
+  });
+  const api = serveApi({
+    ports: createPorts({ options, line, journal, version, events, tally, apiProblems: () => api.problems() }),
+    socketPath: join(options.runtimeDir, `${pair}.sock`),
+    listen: options.api.listen,
+    tokenFile: options.api.tokenFile,
+    hostNames: options.hostNames,
+    ...reportTo(log),
+  });
+  process.on('message', (message) => {
+    // The parent is this program in the same version: its messages have the type it was compiled with.
+    line.receive(message as ToDirector);
+  });
+  log.info({ version }, 'director process started');
+}
+
+/** A ^C in a terminal reaches the whole group: the pulse decides when it is over. */
+function endWithParent(): void {
+  process.on('SIGINT', () => undefined);
+  process.on('SIGHUP', () => undefined);
+  process.once('disconnect', () => {
+    process.exit();
+  });
+}
+
+function processChannel(): ProcessChannel {
+  return {
+    get connected() {
+      return process.connected;
+    },
+    send(message: ToPulse) {
+      // The channel may close at any moment; then this process ends by itself.
+      process.send?.(message, undefined, undefined, () => undefined);
+    },
+  };
+}
+
+function reportTo(log: Log) {
+  return {
+    onListening: (where: string) => {
+      log.info({ where }, 'api listening');
+    },
+    onProblem: (where: string, problem: string) => {
+      log.error({ where, problem }, 'api not listening');
+    },
+    onBug: (error: unknown) => {
+      log.error({ err: error }, 'request failed by a bug');
+    },
+  };
+}
+
+interface Sources {
+  readonly options: DirectorOptions;
+  readonly line: PulseLine;
+  readonly journal: Journal;
+  readonly version: string;
+  readonly events: Pick<ApiPorts, 'subscribe'>;
+  readonly tally: ReturnType<typeof createTally>;
+  readonly apiProblems: () => readonly string[];
+}
+
+/** What the API is answered from. */
+function createPorts(sources: Sources): ApiPorts {
+  const { options, line, journal, version, events, tally } = sources;
+  const { settings, stateDir } = options;
+  const { pair, nodeName } = settings;
+  const metrics = createMetrics();
+  const lag = watchLoopLag();
+
+  async function status(): Promise<Served<Status>> {
+    const snapshot = await line.snapshot();
+    if (!snapshot.ok) {
+      return refused(
+        503,
+        snapshot.reason,
+        'the pulse does not answer',
+        'it may have just started, be frozen or starved; see journalctl -u vipair',
+      );
+    }
+    const journalProblem = journal.problem();
+    return served(
+      statusView(snapshot.value, settings, {
+        version,
+        extraProblems: [
+          ...sources.apiProblems(),
+          ...(journalProblem === undefined ? [] : [`Events are not kept on disk: ${journalProblem}.`]),
+        ],
+      }),
+    );
+  }
+
+  return {
+    status,
+    async metrics() {
+      const snapshot = await line.snapshot();
+      const text = await metrics.render({
+        settings,
+        version,
+        nodeVersion: process.version,
+        snapshot: snapshot.ok ? snapshot.value : line.lastSnapshot(),
+        isPulseUp: snapshot.ok,
+        transitions: tally.transitions(),
+        eventLoopLagSeconds: lag.seconds(),
+        journalFailures: journal.failures(),
+      });
+      return { contentType: metrics.contentType, text };
+    },
+    events: (query) => selectEvents(journal.entries({ sinceId: query.since }), query),
+    subscribe: (listener) => events.subscribe(listener),
+    ...createOperator({
+      settings,
+      line,
+      status,
+      writeMaintenance: createMaintenanceWriter(maintenancePath(stateDir, pair, nodeName)),
+    }),
+  };
+}

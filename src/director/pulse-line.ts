@@ -1,0 +1,111 @@
+import { randomUUID } from 'node:crypto';
+import { type StepRecord } from '../core/record.ts';
+import { fail, ok, type Result } from '../core/result.ts';
+import { type Command, type CommandOutcome } from '../core/state.ts';
+import { type PulseSnapshot, type ToDirector, type ToPulse } from '../pulse/channel.ts';
+
+/** The process channel to the pulse, as `process` offers it to a child. */
+export interface ProcessChannel {
+  readonly connected: boolean;
+  send(message: ToPulse): void;
+}
+
+/** The pulse as the director asks it. */
+export interface PulseLine {
+  /** Takes a message from the channel. */
+  receive(message: ToDirector): void;
+  /** A fresh snapshot. Who asks while an answer is awaited gets the same one. */
+  snapshot(): Promise<Result<PulseSnapshot, 'pulse-silent'>>;
+  /** The last snapshot that came, however old. */
+  lastSnapshot(): PulseSnapshot | undefined;
+  command(command: Command, timeoutMs: number): Promise<Result<CommandOutcome, 'no-outcome' | 'too-many'>>;
+}
+
+export interface PulseLineOptions {
+  readonly channel: ProcessChannel;
+  readonly onRecord: (record: StepRecord) => void;
+  readonly onTrouble: (what: string, detail: string) => void;
+}
+
+/** The pulse answers from memory: one that needs longer is frozen. */
+const snapshotPatienceMs = 400;
+const mostCommands = 16;
+
+export function createPulseLine({ channel, onRecord, onTrouble }: PulseLineOptions): PulseLine {
+  const outcomes = new Map<string, (outcome: CommandOutcome) => void>();
+  let last: PulseSnapshot | undefined;
+  let awaited: { readonly id: string; readonly take: (snapshot: PulseSnapshot) => void } | undefined;
+  let asking: Promise<Result<PulseSnapshot, 'pulse-silent'>> | undefined;
+
+  function send(message: ToPulse): void {
+    if (channel.connected) {
+      channel.send(message);
+    }
+  }
+
+  async function ask(): Promise<Result<PulseSnapshot, 'pulse-silent'>> {
+    const answer = await within<PulseSnapshot>(snapshotPatienceMs, (take) => {
+      const id = randomUUID();
+      awaited = { id, take };
+      send({ kind: 'snapshot', id });
+    });
+    awaited = undefined;
+    asking = undefined;
+    return answer === undefined ? fail('pulse-silent') : ok(answer);
+  }
+
+  return {
+    receive(message) {
+      switch (message.kind) {
+        case 'record':
+          onRecord(message.record);
+          return;
+        case 'snapshot':
+          last = message.snapshot;
+          if (message.id === awaited?.id) {
+            awaited.take(message.snapshot);
+          }
+          return;
+        case 'outcome':
+          outcomes.get(message.commandId)?.(message.outcome);
+          return;
+        case 'trouble':
+          onTrouble(message.what, message.detail);
+          return;
+      }
+    },
+    snapshot() {
+      asking ??= ask();
+      return asking;
+    },
+    lastSnapshot: () => last,
+    async command(command, timeoutMs) {
+      if (outcomes.size >= mostCommands) {
+        return fail('too-many');
+      }
+      const commandId = randomUUID();
+      const outcome = await within<CommandOutcome>(timeoutMs, (take) => {
+        outcomes.set(commandId, take);
+        send({ kind: 'command', commandId, command });
+      });
+      outcomes.delete(commandId);
+      return outcome === undefined ? fail('no-outcome') : ok(outcome);
+    },
+  };
+}
+
+/** What `begin` hands over, or undefined when the time is up first. */
+function within<Value>(
+  ms: number,
+  begin: (take: (value: Value) => void) => void,
+): Promise<Value | undefined> {
+  return new Promise((resolve) => {
+    const timer = setTimeout(() => {
+      resolve(undefined);
+    }, ms);
+    begin((value) => {
+      clearTimeout(timer);
+      resolve(value);
+    });
+  });
+}

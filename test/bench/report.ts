@@ -1,0 +1,134 @@
+import { cpus, release, totalmem } from 'node:os';
+import { readFileSync } from 'node:fs';
+import { attempt } from '../lab/command.ts';
+import { figuresOf } from './statistics.ts';
+import { faultTitles, type FaultName, type Sample } from './trial.ts';
+
+/** What a reader must know of the machine to compare figures. */
+export function machineFacts() {
+  return {
+    kernel: release(),
+    processor: cpus()[0]?.model ?? 'unknown',
+    processors: cpus().length,
+    memoryMiB: Math.round(totalmem() / 1024 / 1024),
+    isVirtual: readFileSync('/proc/cpuinfo', 'utf8').includes(' hypervisor'),
+    loadAverage: readFileSync('/proc/loadavg', 'utf8').trim().split(' ').slice(0, 3).map(Number),
+    node: process.version,
+    keepalived: /v[\d.]+/.exec(attempt(['keepalived', '-v']).stderr)?.[0] ?? 'absent',
+  };
+}
+
+interface Measure {
+  readonly title: string;
+  readonly unit: 'ms' | 'probes';
+  readonly of: (sample: Sample) => number | undefined;
+  readonly faults: readonly FaultName[];
+}
+
+const measures: readonly Measure[] = [
+  {
+    title: 'silence, client',
+    unit: 'ms',
+    of: ({ client }) => client.silenceMs,
+    faults: ['planned', 'power', 'kill', 'freeze'],
+  },
+  {
+    title: 'silence, real server',
+    unit: 'ms',
+    of: ({ realServer }) => realServer.silenceMs,
+    faults: ['planned', 'power', 'kill', 'freeze'],
+  },
+  {
+    title: 'lost probes, both sides',
+    unit: 'probes',
+    of: ({ client, realServer }) => client.lostCount + realServer.lostCount,
+    faults: ['planned'],
+  },
+  {
+    title: 'late probes (> 5 ms)',
+    unit: 'probes',
+    of: ({ client, realServer }) => client.lateCount + realServer.lateCount,
+    faults: ['planned'],
+  },
+  {
+    title: 'both routers answered ARP',
+    unit: 'ms',
+    of: ({ bothAnsweredMs }) => bothAnsweredMs,
+    faults: ['planned', 'power', 'kill', 'freeze'],
+  },
+  {
+    title: 'announcements apart',
+    unit: 'ms',
+    of: ({ announcedApartMs }) => announcedApartMs,
+    faults: ['planned', 'power'],
+  },
+  {
+    title: 'decision to both announced',
+    unit: 'ms',
+    of: ({ decisionToAnnouncedMs }) => decisionToAnnouncedMs,
+    faults: ['planned', 'power'],
+  },
+];
+
+/** The table, as lines of at most 100 columns. Distrusted samples are left out of the figures and counted. */
+export function tableOf(samples: readonly Sample[]): string {
+  const lines: string[] = [];
+  for (const [fault, title] of Object.entries(faultTitles) as [FaultName, string][]) {
+    const ofFault = samples.filter((sample) => sample.fault === fault);
+    if (ofFault.length === 0) {
+      continue;
+    }
+    lines.push('', `${fault}: ${title}`, row(['', '', 'n', 'min', 'median', 'p90', 'max', 'unit']));
+    for (const measure of measures.filter(({ faults }) => faults.includes(fault))) {
+      for (const name of new Set(ofFault.map(({ contestant }) => contestant))) {
+        lines.push(
+          ...measureRow(
+            measure,
+            name,
+            ofFault.filter(({ contestant }) => contestant === name),
+          ),
+        );
+      }
+    }
+    lines.push(...notes(ofFault));
+  }
+  return lines.join('\n').trimStart();
+}
+
+function measureRow(measure: Measure, name: string, samples: readonly Sample[]): string[] {
+  const trusted = samples.filter(({ distrust }) => distrust === undefined);
+  const figures = figuresOf(trusted.flatMap((sample) => measure.of(sample) ?? []));
+  if (figures === undefined) {
+    return [];
+  }
+  const show = (value: number) => (measure.unit === 'ms' ? value.toFixed(value < 10 ? 2 : 0) : String(value));
+  const { count, min, median, p90, max } = figures;
+  return [
+    row([measure.title, name, String(count), show(min), show(median), show(p90), show(max), measure.unit]),
+  ];
+}
+
+function notes(samples: readonly Sample[]): string[] {
+  return [...new Set(samples.map(({ contestant }) => contestant))].flatMap((name) => {
+    const mine = samples.filter(({ contestant }) => contestant === name);
+    const count = (is: (sample: Sample) => boolean) => mine.filter(is).length;
+    const stayed = count(({ movedTo }) => movedTo === undefined);
+    const open = count(({ bothAnsweredAtEnd }) => bothAnsweredAtEnd);
+    const distrusted = count(({ distrust }) => distrust !== undefined);
+    return [
+      ...(stayed > 0 ? [`  ${name}: did not move in ${stayed} of ${mine.length}`] : []),
+      ...(open > 0
+        ? [`  ${name}: both still answered when the watch ended in ${open} of ${mine.length}`]
+        : []),
+      ...(distrusted > 0 ? [`  ${name}: ${distrusted} of ${mine.length} distrusted and left out`] : []),
+    ];
+  });
+}
+
+function row(cells: readonly string[]): string {
+  const widths = [28, 16, 4, 9, 9, 9, 9, 7];
+  return cells
+    .map((cell, at) => (at < 2 ? cell.padEnd(widths[at] ?? 0) : cell.padStart(widths[at] ?? 0)))
+    .join('')
+    .trimEnd();
+}
