@@ -24,7 +24,17 @@ export function settingsFrom(config: Config, nodeName: string): Settings {
     failback:
       config.failback === 'manual' ? { kind: 'manual' } : { kind: 'auto', delayMs: config.failback.auto },
     gate: config.gate,
-    links: config.heartbeat.links.map(({ name }) => ({ name })),
+    links: config.heartbeat.links.map((link) => ({
+      name: link.name,
+      interfaceName: valueFor(link.interface, nodeName),
+    })),
+    paths: pathsFrom(config, nodeName).map(({ target, ...path }) => ({ ...path, address: target })),
+    // The pulse says otherwise if it finds that it cannot.
+    canProbe: true,
+    contested:
+      config.contested === 'wait'
+        ? { kind: 'wait' }
+        : { kind: 'claim-after', afterMs: config.contested.claim_after },
     floating: floatingFrom(config, nodeName).map(({ address, interfaceName }) => ({
       address,
       interfaceName,

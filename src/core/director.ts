@@ -138,6 +138,8 @@ function handle(state: DirectorState, event: DirectorEvent, settings: Settings):
       return hear(state, event, settings);
     case 'answer-heard':
       return [proveTarget(hearAnswer(state, event, settings), event, event.atMs, settings), []];
+    case 'wire-flooded':
+      return [withoutEvidence(state), []];
     case 'carrier':
       return [carrier(state, event), []];
     case 'lease-lost':

@@ -75,6 +75,7 @@ function explainEvent(record: StepRecord, settings: Names): string | undefined {
       return before.foreignCount === after.foreignCount
         ? undefined
         : `${event.mac}, which is not of the pair, claims ${event.address} on ${event.interfaceName}.`;
+    case 'wire-flooded':
     case 'lease-lost':
     case 'deadline':
     case 'advertisement':

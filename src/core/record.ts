@@ -28,7 +28,6 @@ export function isNotable(step: Omit<StepRecord, 'number' | 'wallMs'>): boolean 
     before.foreignCount !== after.foreignCount ||
     before.contestCount !== after.contestCount ||
     event.kind === 'carrier' ||
-    event.kind === 'lease-lost' ||
     event.kind === 'address-lost' ||
     event.kind === 'claim-failed' ||
     event.kind === 'command' ||

@@ -320,6 +320,8 @@ export type DirectorEvent =
       readonly interfaceName: string;
       readonly isUp: boolean;
     }
+  /** More is waiting to be read on the wire than could be: what was not heard proves nothing. */
+  | { readonly kind: 'wire-flooded'; readonly atMs: number }
   /** The kernel's lease has ended although the director holds the office. */
   | { readonly kind: 'lease-lost'; readonly atMs: number }
   | { readonly kind: 'claimed'; readonly atMs: number }

@@ -8,6 +8,8 @@ export interface DriverPorts {
   readonly perform: (effect: DirectorEffect) => void;
   /** Sees every step after its effects were carried out. */
   readonly onStep: (step: DriverStep) => void;
+  /** Reads what has happened and nobody told: called before every deadline, it may dispatch. */
+  readonly look: () => void;
   /** How late a deadline came. */
   readonly onLate: (lateMs: number) => void;
 }
@@ -75,7 +77,8 @@ export function createDriver(settings: Settings, ports: DriverPorts): Driver {
       if (deadlineMs !== undefined && atMs >= deadlineMs) {
         ports.onLate(atMs - deadlineMs);
       }
-      dispatch({ kind: 'deadline', atMs });
+      ports.look();
+      dispatch({ kind: 'deadline', atMs: ports.nowMs() });
     });
   }
 

@@ -31,8 +31,6 @@ export interface Heartbeats {
   bootId(): bigint;
   statistics(): readonly LinkStatistics[];
   refused(): Readonly<Record<RefusedReason, number>>;
-  /** MAC addresses of the peer's floating interfaces, as it last stated them. */
-  peerMacs(): readonly string[];
 }
 
 /**
@@ -95,16 +93,21 @@ export function createHeartbeats(options: HeartbeatsOptions): Heartbeats {
       }
       const { isProven, isLatest } = admission.verdict.value;
       statistics[link] = recordArrival(statistics[link] ?? noStatistics, heartbeat, atMs * 1000, bootId);
-      if (isLatest) {
-        latest = heartbeat;
-      }
-      // A late or second copy of a tick is a sign of life on its link; what is believed is the newest.
-      const { advertisement } = isLatest ? heartbeat : (latest ?? heartbeat);
-      options.onAdvertisement({ kind: 'advertisement', atMs, link, isProven, advertisement });
+      // A late or second copy of a tick is a sign of life on its link; what is believed is the newest of
+      // the same boot.
+      const believed = !isLatest && latest?.bootId === heartbeat.bootId ? latest : heartbeat;
+      latest = believed;
+      options.onAdvertisement({
+        kind: 'advertisement',
+        atMs,
+        link,
+        isProven,
+        advertisement: believed.advertisement,
+        macs: believed.floatingMacs,
+      });
     },
     bootId: () => bootId,
     statistics: () => statistics,
     refused: () => ({ ...refused }),
-    peerMacs: () => latest?.floatingMacs ?? [],
   };
 }

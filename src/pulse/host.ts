@@ -2,7 +2,6 @@ import { type OpenReason, type Soon } from '../adapters/addresses.ts';
 import { type Announced } from '../adapters/announcer.ts';
 import { type Gate, openGate } from '../adapters/gate.ts';
 import { type Kernel, openKernel } from '../adapters/kernel.ts';
-import { openLibc } from '../adapters/libc.ts';
 import { type FloatingSettings, type LinkSettings } from '../config/settings.ts';
 import { formatMac } from '../core/address.ts';
 import { ok, type Result } from '../core/result.ts';
@@ -35,8 +34,8 @@ export interface Host extends Disposable {
   hasInterface(name: string): boolean;
   carrierOf(name: string): boolean;
   gate(): GateSnapshot;
-  /** Every tick: puts the gate back if somebody took it away; who did, if so. */
-  guard(): string | undefined;
+  /** Every tick: puts the gate back if somebody took it away; who did, and what is left of the lease. */
+  guard(): { readonly culprit: string | undefined; readonly remainingMs: number | undefined };
   /** Every second: looks whether interfaces changed under us. */
   refresh(): void;
   /** The orderly end: the table is removed, for nothing is held any more. */
@@ -66,27 +65,16 @@ function gateOf(options: HostOptions): Pick<Parts, 'gate' | 'gateMode' | 'gatePr
   if (options.gate !== 'nftables') {
     return { gate: undefined, gateMode: options.gate, gateProblem: undefined };
   }
-  const libc = openLibc();
-  const opened = libc.ok
-    ? openGate(libc.value, {
-        pair: options.pair,
-        floating: options.floating,
-        leaseMs: options.leaseMs,
-        links: options.links.flatMap((link) => {
-          const destination = link.unicast?.peer ?? link.group;
-          return destination === undefined
-            ? []
-            : [
-                {
-                  interfaceName: link.interfaceName,
-                  port: link.port,
-                  destination,
-                  ...(link.unicast === undefined ? {} : { source: link.unicast.own }),
-                },
-              ];
-        }),
-      })
-    : libc;
+  const opened = openGate({
+    pair: options.pair,
+    floating: options.floating,
+    leaseMs: options.leaseMs,
+    links: options.links.flatMap(({ interfaceName, port, group, unicast }) => {
+      const destination = unicast?.peer ?? group;
+      const source = unicast === undefined ? {} : { source: unicast.own };
+      return destination === undefined ? [] : [{ interfaceName, port, destination, ...source }];
+    }),
+  });
   return opened.ok
     ? { gate: opened.value, gateMode: 'nftables', gateProblem: undefined }
     : { gate: undefined, gateMode: 'address', gateProblem: opened.detail ?? opened.reason };
@@ -138,14 +126,13 @@ function createHost(parts: Parts): Host {
     }),
     guard() {
       // What is left is also what a reinstalled gate gets, so it is read on every tick.
-      gate?.remaining();
+      const remainingMs = gate?.remaining()?.speakMs;
       const tampering = gate?.tampered();
-      if (tampering === undefined) {
-        return undefined;
+      if (tampering !== undefined) {
+        reinstalled += 1;
+        gate?.reinstall();
       }
-      reinstalled += 1;
-      gate?.reinstall();
-      return tampering.by;
+      return { culprit: tampering?.by, remainingMs };
     },
     refresh() {
       announcer.refresh();

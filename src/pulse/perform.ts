@@ -18,6 +18,7 @@ export interface EffectPorts {
   readonly mute: () => void;
   readonly release: () => Eventually<Outcome>;
   readonly announce: () => Eventually<unknown>;
+  readonly probe: (effect: Extract<DirectorEffect, { kind: 'probe' }>) => void;
   readonly answer: (commandId: string, outcome: CommandOutcome) => void;
   readonly stop: () => void;
   /** Something could not be done that no decision hangs on. */
@@ -89,6 +90,9 @@ export function createPerformer(ports: EffectPorts, dispatch: (event: DirectorEv
         return;
       case 'release':
         inTurn(ports.release, report('release'));
+        return;
+      case 'probe':
+        ports.probe(effect);
         return;
       case 'announce':
         inTurn(ports.announce, () => undefined);

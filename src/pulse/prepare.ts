@@ -14,6 +14,7 @@ import { fail, ok, type Result } from '../core/result.ts';
 import { type Settings } from '../core/state.ts';
 import { type Keys } from '../wire/key.ts';
 import { type Host, openHost } from './host.ts';
+import { type Inquiry, openInquiry } from './inquiry.ts';
 import { readMaintenance } from './maintenance-file.ts';
 import { beSole } from './sole.ts';
 
@@ -33,6 +34,7 @@ export interface Prepared {
   readonly floating: readonly FloatingSettings[];
   readonly keys: Keys;
   readonly host: Host;
+  readonly inquiry: Inquiry;
   readonly lock: Disposable;
   readonly isMaintenance: boolean;
 }
@@ -71,9 +73,11 @@ export async function prepare(options: PulseOptions): Promise<Result<Prepared, S
     lock.value[Symbol.dispose]();
     return host;
   }
+  const inquiry = openInquiry(settings.floating, settings.paths);
   return ok({
     // The core decides by what is in force: a gate that could not be had protects nobody.
-    settings: { ...settings, gate: host.value.gateMode },
+    settings: { ...settings, gate: host.value.gateMode, canProbe: inquiry.problem === undefined },
+    inquiry,
     links,
     floating,
     keys: keys.value,

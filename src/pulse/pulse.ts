@@ -9,7 +9,7 @@ import { type HeartbeatLink, openLink } from '../adapters/multicast.ts';
 import { enterRealtime } from '../adapters/realtime.ts';
 import { setMinimumTtl } from '../adapters/minimum-ttl.ts';
 import { type ToPulse } from './channel.ts';
-import { type DirectorProcess, startDirectorProcess } from './director-process.ts';
+import { startDirectorProcess } from './director-process.ts';
 import { createDriver, type Driver } from './driver.ts';
 import { createHeartbeats } from './heartbeats.ts';
 import { type Host } from './host.ts';
@@ -17,6 +17,7 @@ import { createMeter, type Meter } from './meter.ts';
 import { createPerformer } from './perform.ts';
 import { type Prepared, prepare, type PulseOptions, type StartRefusal } from './prepare.ts';
 import { createRecords } from './records.ts';
+import { createWatch } from './watch.ts';
 import { say } from './say.ts';
 import { type SnapshotParts, takeSnapshot } from './snapshot.ts';
 
@@ -60,6 +61,7 @@ async function live(
   const { settings, keys } = prepared;
   using _lock = prepared.lock;
   using host = prepared.host;
+  using inquiry = prepared.inquiry;
   const nowMs = () => performance.now();
   const meter = createMeter();
   const records = createRecords(Date.now);
@@ -88,9 +90,12 @@ async function live(
     {
       nowMs,
       ...meteredHost(host, meter, nowMs),
+      probe({ asksFloating, targets }) {
+        inquiry.ask(asksFloating ? [...settings.floating, ...targets] : targets);
+      },
       sendAdvertisement(advertisement) {
         heartbeats.send(advertisement);
-        watch(host, driver, director, meter, nowMs);
+        watch.tick();
       },
       answer: (commandId, outcome) => director.send({ kind: 'outcome', commandId, outcome }),
       stop,
@@ -110,9 +115,23 @@ async function live(
         meter.recordsDropped += 1;
       }
     },
+    look() {
+      watch.look();
+    },
     onLate: (lateMs) => {
       meter.lateness.observe(lateMs);
     },
+  });
+  const watch = createWatch({
+    host,
+    inquiry,
+    meter,
+    interfaceNames: [...new Set([...prepared.links, ...prepared.floating].map((on) => on.interfaceName))],
+    nowMs,
+    dispatch: (event) => {
+      driver.dispatch(event);
+    },
+    tell: (message) => director.send(message),
   });
   const parts: SnapshotParts = {
     prepared,
@@ -141,6 +160,7 @@ async function live(
   });
   using _refreshing = every(refreshMs, () => {
     host.refresh();
+    inquiry.refresh();
     links.forEach((link) => {
       link.refresh();
     });
@@ -184,24 +204,6 @@ function meteredHost(host: Host, meter: Meter, nowMs: () => number) {
       return announced;
     },
   };
-}
-
-/** After every heartbeat: did somebody take an address or the gate away? */
-function watch(
-  host: Host,
-  driver: Driver,
-  director: DirectorProcess,
-  meter: Meter,
-  nowMs: () => number,
-): void {
-  for (const address of host.lost()) {
-    meter.addressesLost += 1;
-    driver.dispatch({ kind: 'address-lost', atMs: nowMs(), address });
-  }
-  const culprit = host.guard();
-  if (culprit !== undefined) {
-    director.send({ kind: 'trouble', what: 'gate', detail: `${culprit} changed the gate; it was put back` });
-  }
 }
 
 function obey(message: ToPulse, driver: Driver, nowMs: () => number, answer: (id: string) => void): void {
