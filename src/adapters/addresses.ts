@@ -149,8 +149,6 @@ function netlinkAddresses({ libc, requests, notices, floating, lifetimeSeconds }
     const indexes = interfaceIndexes();
     const reachable = floating.filter((entry) => (indexes.get(entry.interfaceName) ?? -1) > 0);
     const outcome = requests.transact(reachable.map((entry) => deleteAddress(keyOf(entry, indexes))));
-    // The notifications of these removals wait already; they are our own doing.
-    notices.poll();
     if (!outcome.ok) {
       return fail(outcome.reason === 'not-permitted' ? 'not-permitted' : 'refused', outcome.detail);
     }
@@ -187,7 +185,7 @@ function netlinkAddresses({ libc, requests, notices, floating, lifetimeSeconds }
   return {
     claim: () => {
       if (claimed === undefined) {
-        // What happened while nothing was claimed is not a loss.
+        // What happened while nothing was claimed, own removals among it, is not a loss.
         notices.poll();
       }
       const indexes = interfaceIndexes();

@@ -16,7 +16,8 @@ import { interfaceFiles } from './interface-files.ts';
  * The fallback where no system call can be made from here: the commands `ip` and `arping`, without a shell. A
  * claim takes some 9 ms instead of 0.2 ms (70 ms on a busy machine), and its methods return promises.
  *
- * What is held is known from `ip monitor`, which runs as long as this does; it is asked again when it ends.
+ * What is held is known from `ip monitor`, which runs as long as this does. A loss that a renewal makes good
+ * within a few milliseconds goes unnoticed here.
  */
 export async function openCommandAddresses(
   floating: readonly FloatingAddress[],
@@ -43,13 +44,13 @@ export async function openCommandAnnouncer(
   }
   const names = [...new Set(floating.map((entry) => entry.interfaceName))];
   return ok({
+    // Every arping sends at once and then lingers for a second: all run beside each other.
     announce: async () => {
-      const requests = await Promise.all(floating.map((entry) => announceBy('-U', entry)));
-      const replies = await Promise.all(
-        floating.filter((entry) => !isIpv6(entry)).map((entry) => announceBy('-A', entry)),
-      );
-      const failures = [...requests, ...replies].filter((failure) => failure !== undefined);
-      return { sent: requests.length + replies.length - failures.length, failures };
+      const requests = floating.map((entry) => announceBy('-U', entry));
+      const replies = floating.filter((entry) => !isIpv6(entry)).map((entry) => announceBy('-A', entry));
+      const outcomes = await Promise.all([...requests, ...replies]);
+      const failures = outcomes.filter((outcome) => outcome !== undefined);
+      return { sent: outcomes.length - failures.length, failures };
     },
     refresh: () => undefined,
     macs: () =>
@@ -72,6 +73,8 @@ function commandAddresses(
   const present = new Set<FloatingAddress>();
   const lost = new Set<FloatingAddress>();
   let isClaimed = false;
+  /** Counts the beginnings and the ends of own changes. */
+  let changes = 0;
 
   const find = (line: string): FloatingAddress | undefined => {
     const shown = parseAddressLine(line);
@@ -89,21 +92,32 @@ function commandAddresses(
     }
   };
 
-  // A removal that is told may be our own of a moment ago: the list of now decides.
-  const follow = createFollower((line) => {
-    const entry = find(line);
-    if (entry !== undefined && line.startsWith('Deleted')) {
-      void run('ip', ['-oneline', 'address', 'show']).then((now) => {
-        if (now.ok) {
-          relist(now.value);
-        }
-      });
+  const look = async (): Promise<void> => {
+    const before = changes;
+    const now = await run('ip', ['-oneline', 'address', 'show']);
+    if (before !== changes) {
+      // Listed beside a claim or release of our own, it may show what was before.
+      await look();
+    } else if (now.ok) {
+      relist(now.value);
     }
+  };
+
+  const follow = createFollower({
+    // What happened while no monitor ran was not told.
+    onStart: () => void look(),
+    // A removal that is told may be our own of a moment ago: the list of now decides.
+    onLine: (line) => {
+      if (line.startsWith('Deleted') && find(line) !== undefined) {
+        void look();
+      }
+    },
   });
 
   relist(listing);
 
   const release = async (): Promise<Result<void, ReleaseReason>> => {
+    changes += 1;
     isClaimed = false;
     lost.clear();
     const problems: string[] = [];
@@ -117,12 +131,15 @@ function commandAddresses(
         );
       }
     }
+    changes += 1;
     return problems.length === 0 ? ok(undefined) : fail('refused', problems.join('; '));
   };
 
   const assign = async (): Promise<Result<void, ClaimReason>> => {
     const batch = floating.map((entry) => replaceLine(entry, lifetimeSeconds)).join('');
+    changes += 1;
     const assigned = await run('ip', ['-batch', '-'], batch);
+    changes += 1;
     return assigned.ok ? ok(undefined) : explain(assigned.detail ?? '', floating);
   };
 
@@ -223,14 +240,19 @@ function isShown(entry: FloatingAddress, shown: ShownAddress): boolean {
 }
 
 /** Runs `ip monitor` and starts it again when it ends, until it is disposed of. */
-function createFollower(onLine: (line: string) => void): Disposable {
+function createFollower(on: {
+  readonly onStart: () => void;
+  readonly onLine: (line: string) => void;
+}): Disposable {
   let child: ChildProcess | undefined;
   let timer: NodeJS.Timeout | undefined;
   let isOver = false;
   const start = (): void => {
     const started = spawn('ip', ['-oneline', 'monitor', 'address'], { stdio: ['ignore', 'pipe', 'ignore'] });
     child = started;
-    createInterface({ input: started.stdout }).on('line', onLine);
+    createInterface({ input: started.stdout }).on('line', on.onLine);
+    started.on('spawn', on.onStart);
+    // It is followed by `close`, which starts the next.
     started.on('error', () => undefined);
     started.on('close', () => {
       if (!isOver) {

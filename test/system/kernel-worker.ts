@@ -77,10 +77,10 @@ const methods: Record<string, (...parameters: never[]) => unknown> = {
     const { addresses, announcer } = opened();
     return Array.from({ length: rounds }, () => {
       const start = process.hrtime.bigint();
-      addresses.claim();
-      announcer.announce();
+      void addresses.claim();
+      void announcer.announce();
       const micros = Number(process.hrtime.bigint() - start) / 1000;
-      addresses.release();
+      void addresses.release();
       return micros;
     });
   },
