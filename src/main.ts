@@ -1,4 +1,4 @@
-#!/usr/bin/env node
+#!/usr/bin/env -S node --single-threaded-gc
 import { terminal } from './cli/print.ts';
 import { runProgram } from './cli/program.ts';
 

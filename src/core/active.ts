@@ -4,7 +4,7 @@ import { renewGapMs } from './claim.ts';
 import { ruleDuel } from './duel.ts';
 import { effectivePriority, isPeerSilent } from './eligibility.ts';
 import { giveUpHandover, startHandover } from './handover.ts';
-import { leaveOffice } from './leave.ts';
+import { leaveOffice, stopNow } from './leave.ts';
 import { type Active } from './office.ts';
 import { type DirectorState, type Settings, type Step } from './state.ts';
 import { isPeerBetterPlaced } from './tracks.ts';
@@ -49,6 +49,9 @@ export function meet(state: DirectorState, atMs: number, settings: Settings): St
 export function settleActive(state: DirectorState, office: Active, atMs: number, settings: Settings): Step {
   if (office.handover !== undefined && atMs >= office.handover.untilMs) {
     return giveUpHandover(state, office.handover, { ok: false, reason: 'no-answer' }, atMs, settings);
+  }
+  if (state.isStopping && office.handover === undefined) {
+    return stopNow(state, atMs, settings);
   }
   if (isPathHandoverDue(state, office, atMs, settings)) {
     const wish = { cause: 'path', isForced: false, commandId: undefined } as const;

@@ -20,6 +20,9 @@ export function settleBackup(state: DirectorState, office: Backup, atMs: number,
     const served = { ...state, office: { ...office, servesUntilMs: undefined } };
     return state.isStopping ? stopNow(served, atMs, settings) : [served, [{ kind: 'release' }]];
   }
+  if (state.isStopping) {
+    return stopNow(state, atMs, settings);
+  }
   const due = claimDue(state, atMs, settings);
   if (due !== undefined && atMs >= due.atMs) {
     return startClaim(state, due.why(atMs), 0, atMs);

@@ -92,15 +92,15 @@ export function giveUpHandover(
 export function heedAnswer(state: DirectorState, atMs: number, settings: Settings): Step {
   const handover = state.office.role === 'active' ? state.office.handover : undefined;
   const advertisement = state.peer?.isProven === true ? state.peer.advertisement : undefined;
-  if (
-    handover === undefined ||
-    advertisement?.handoverAnswer !== handover.request ||
-    advertisement.handoverRefusal === 'none'
-  ) {
+  if (handover === undefined || advertisement === undefined) {
     return [state, []];
   }
-  const refusal = advertisement.handoverRefusal;
-  return giveUpHandover(state, handover, { ok: false, reason: 'peer-refused', refusal }, atMs, settings);
+  const { handoverAnswer, handoverRefusal, isResigning } = advertisement;
+  const answered = handoverAnswer === handover.request ? handoverRefusal : 'none';
+  const refusal = isResigning ? 'stopping' : answered;
+  return refusal === 'none'
+    ? [state, []]
+    : giveUpHandover(state, handover, { ok: false, reason: 'peer-refused', refusal }, atMs, settings);
 }
 
 /** Active: the peer would like the office; it is better, or its operator asked. */

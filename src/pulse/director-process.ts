@@ -40,6 +40,8 @@ export function startDirectorProcess(options: DirectorProcessOptions): DirectorP
     const startedMs = performance.now();
     const started = fork(options.modulePath, options.args, {
       stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
+      // Not the pulse's flags: the director may collect garbage on other threads.
+      execArgv: [],
     });
     let isOver = false;
     child = started;

@@ -36,6 +36,8 @@ export interface Host extends Disposable {
   gate(): GateSnapshot;
   /** Every tick: puts the gate back if somebody took it away; who did, and what is left of the lease. */
   guard(): { readonly culprit: string | undefined; readonly remainingMs: number | undefined };
+  /** Walks through a claim without effect, so that the first real one is as fast as any. */
+  rehearse(): void;
   /** Every second: looks whether interfaces changed under us. */
   refresh(): void;
   /** The orderly end: the table is removed, for nothing is held any more. */
@@ -133,6 +135,10 @@ function createHost(parts: Parts): Host {
         gate?.reinstall();
       }
       return { culprit: tampering?.by, remainingMs };
+    },
+    rehearse() {
+      addresses.rehearse();
+      announcer.rehearse();
     },
     refresh() {
       announcer.refresh();

@@ -167,6 +167,7 @@ async function live(
   });
   using _signals = onSignals(driver, nowMs);
 
+  host.rehearse();
   driver.dispatch({ kind: 'started', atMs: nowMs(), isMaintenance: prepared.isMaintenance });
   say('info', 'the daemon started', {
     pair: settings.pair,
