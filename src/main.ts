@@ -1,6 +1,7 @@
 #!/usr/bin/env -S node --single-threaded-gc
 import { terminal } from './cli/print.ts';
 import { runProgram } from './cli/program.ts';
+import { readVersion } from './director/version.ts';
 
 /**
  * The only file that acts when it is loaded. The director process is this same file, started by the pulse
@@ -16,6 +17,7 @@ if (role === 'director' && process.send !== undefined) {
   await answerMac(rest[0] ?? '');
 } else {
   process.exitCode = await runProgram(process.argv.slice(2), terminal(process), {
+    version: readVersion(),
     run: async (options) => {
       const { runPulse } = await import('./pulse/pulse.ts');
       return runPulse(options, import.meta.filename);

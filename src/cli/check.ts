@@ -73,7 +73,7 @@ async function lookAtHost(
     const detail = node.detail ?? node.reason;
     return options.here === true || options.node !== undefined
       ? { node: undefined, problems: [detail], warnings: [] }
-      : { node: undefined, problems: [], warnings: [`${detail}; only the file was checked`] };
+      : { node: undefined, problems: [], warnings: [`only the file was checked: ${detail}`] };
   }
   return { node: node.value, ...(await checkHost(config, node.value, host, options.runtimeDir)) };
 }

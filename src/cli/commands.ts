@@ -19,7 +19,9 @@ import {
 export interface Rim {
   /** The daemon; resolves with its exit code when it has ended. */
   run(options: RunOptions): Promise<number>;
-  lookUpMac: LookUpMac;
+  readonly lookUpMac: LookUpMac;
+  /** Of this program, for `--version`. */
+  readonly version: string;
 }
 
 const LONGEST_TIMEOUT_MS = 3_600_000;

@@ -30,11 +30,12 @@ export function createProgram(io: Io, rim: Rim, finish: (code: number) => void):
     .description('Makes two LVS routers into one: floating addresses that are always on exactly one of them.')
     .option('--config <file>', 'the configuration file', '/etc/vipair/vipair.yaml')
     .option('--node <name>', 'which node of the pair this host is (default: found by the host name)')
-    .option('--runtime-dir <directory>', 'where the control socket is (default: "/run/vipair")')
+    .option('--runtime-dir <directory>', 'where the control socket is (default: /run/vipair)')
     .option(
       '--state-dir <directory>',
-      'what survives a restart (default: "/var/lib/vipair", or the runtime directory if one is named)',
+      'what survives a restart (default: /var/lib/vipair, or the runtime directory if one is named)',
     )
+    .version(rim.version, '--version', 'print the version')
     .configureHelp({ showGlobalOptions: true })
     .exitOverride()
     .configureOutput({

@@ -11,6 +11,9 @@ import { warningsOf } from './warnings.ts';
 /** Far above any pair's file; the parser is not given more to chew on. */
 const LARGEST_FILE_BYTES = 256 * 1024;
 
+/** Nobody reads more, and each takes time to find the place of. */
+const MOST_PROBLEMS = 100;
+
 export interface LoadedConfig {
   readonly path: string;
   readonly config: Config;
@@ -52,12 +55,12 @@ export function parseConfig(
 ): { readonly ok: true; readonly value: Omit<LoadedConfig, 'path'> } | LoadFailure {
   const document = parseText(text);
   if (!document.ok) {
-    return invalid(fileName, inFileOrder(document.problems.map((problem) => ({ path: '', ...problem }))));
+    return invalid(fileName, document.problems, (problem) => ({ path: '', ...problem }));
   }
   const { value, locate } = document;
   const checked = validate(value);
   return 'problems' in checked
-    ? invalid(fileName, inFileOrder(checked.problems.map((problem) => placed(problem, value, locate))))
+    ? invalid(fileName, checked.problems, (problem) => placed(problem, value, locate))
     : ok({
         config: checked.config,
         warnings: warningsOf(checked.config).map((problem) => placed(problem, value, locate)),
@@ -73,9 +76,16 @@ export function formatProblem(
   return `${fileName}:${line}:${column}: ${where}${message}${hint}`;
 }
 
-function invalid(fileName: string, problems: readonly FileProblem[]): LoadFailure {
-  const detail = problems.map((problem) => formatProblem(fileName, problem)).join('\n');
-  return { ...fail('invalid', detail), problems };
+function invalid<Found>(
+  fileName: string,
+  found: readonly Found[],
+  place: (problem: Found) => FileProblem,
+): LoadFailure {
+  const problems = inFileOrder(found.slice(0, MOST_PROBLEMS).map(place));
+  const lines = problems.map((problem) => formatProblem(fileName, problem));
+  const more =
+    found.length > problems.length ? [`${fileName}: and ${found.length - problems.length} more`] : [];
+  return { ...fail('invalid', [...lines, ...more].join('\n')), problems };
 }
 
 function placed(problem: Problem, root: unknown, locate: Locate): FileProblem {

@@ -149,7 +149,7 @@ const failbackSchema = z
   .union([z.literal('manual'), z.strictObject({ auto: duration(0, 24 * 3_600_000) })], {
     error: 'must be manual or, for instance, { auto: 60s }',
   })
-  .default('manual')
+  .prefault('manual')
   .meta({
     description:
       'Whether a returning node of higher priority takes the addresses back: on your word, or when it was fit for so long.',
@@ -160,7 +160,7 @@ const contestedSchema = z
   .union([z.literal('wait'), z.strictObject({ claim_after: duration(100, 3_600_000) })], {
     error: 'must be wait or, for instance, { claim_after: 10s }',
   })
-  .default('wait')
+  .prefault('wait')
   .meta({
     description: 'What a backup does that hears no heartbeat while the peer still answers for the addresses.',
     example: '{ claim_after: 10s }',
@@ -187,7 +187,11 @@ export const configSchema = z.strictObject({
   floating: z.array(floatingSchema).min(1).max(32).meta({
     description: 'The floating addresses: the active director holds all of them, the backup none.',
   }),
-  paths: z.array(pathSchema).max(16).default([]).meta({ description: 'Ways to the world that are watched.' }),
+  paths: z
+    .array(pathSchema)
+    .max(16)
+    .prefault([])
+    .meta({ description: 'Ways to the world that are watched.' }),
   failback: failbackSchema,
   contested: contestedSchema,
   gate: z.enum(['nftables', 'address', 'off']).default('nftables').meta({

@@ -145,7 +145,10 @@ export function findNode(
     return host === own || host === firstLabel(own) || firstLabel(host) === own;
   });
   return found === undefined
-    ? fail('unknown-node', `this host is called ${hostName}, and the nodes are ${known}`)
+    ? fail(
+        'unknown-node',
+        `this host is called ${hostName}, and the nodes are ${known}. Remedy: --node NAME, or nodes.NAME.host`,
+      )
     : ok(found);
 }
 

@@ -8,7 +8,7 @@ import { configSchema } from './schema.ts';
 export interface Shape {
   readonly type?: string;
   readonly description?: string;
-  readonly example?: unknown;
+  readonly example?: string | number;
   readonly default?: unknown;
   readonly properties?: Readonly<Record<string, Shape>>;
   readonly required?: readonly string[];
@@ -28,13 +28,17 @@ export function configShape(): Shape {
   return { title: 'vipair configuration', ...z.toJSONSchema(configSchema, { io: 'input' }) } as Shape;
 }
 
+/** Made when first asked for: most files have no unknown key. */
+let shape: Shape | undefined;
+
 /** The keys that a mapping at this place may have. */
 export function knownKeysAt(path: readonly PropertyKey[]): readonly string[] {
-  let shapes: readonly Shape[] = [configShape()];
+  shape ??= configShape();
+  let shapes: readonly Shape[] = [shape];
   for (const key of path) {
-    shapes = shapes.flatMap(alternatives).flatMap((shape) => childOf(shape, key));
+    shapes = shapes.flatMap(alternatives).flatMap((parent) => childOf(parent, key));
   }
-  return shapes.flatMap(alternatives).flatMap((shape) => Object.keys(shape.properties ?? {}));
+  return shapes.flatMap(alternatives).flatMap(({ properties }) => Object.keys(properties ?? {}));
 }
 
 function alternatives(shape: Shape): readonly Shape[] {

@@ -38,6 +38,9 @@ export interface DirectorOptions {
   readonly stateDir: string;
 }
 
+/** Less than what the pulse waits before it kills. */
+const closeGraceMs = 500;
+
 /** Starts the process that the pulse forked with these arguments. It ends with the channel. */
 export async function runDirector(args: readonly string[]): Promise<void> {
   const { values } = parseArgs({
@@ -49,13 +52,13 @@ export async function runDirector(args: readonly string[]): Promise<void> {
       'state-dir': { type: 'string', default: '' },
     },
   });
-  endWithParent();
+  // A ^C in a terminal reaches the whole group: the pulse decides when it is over.
+  process.on('SIGINT', () => undefined);
+  process.on('SIGHUP', () => undefined);
   const loaded = await loadConfig(values.config);
   if (!loaded.ok) {
     createLog().error({ detail: loaded.detail }, 'configuration refused');
-    process.exitCode = 78;
-    process.disconnect();
-    return;
+    process.exit(78);
   }
   const { config } = loaded.value;
   await startDirector({
@@ -119,16 +122,21 @@ export async function startDirector(options: DirectorOptions): Promise<void> {
     // The parent is this program in the same version: its messages have the type it was compiled with.
     line.receive(message as ToDirector);
   });
+  endWithPulse(api, journal);
   log.info({ version }, 'director process started');
 }
 
-/** A ^C in a terminal reaches the whole group: the pulse decides when it is over. */
-function endWithParent(): void {
-  process.on('SIGINT', () => undefined);
-  process.on('SIGHUP', () => undefined);
-  process.once('disconnect', () => {
-    process.exit();
-  });
+/** The end of the channel is the end of the pulse. What was heard last is written, if the disk takes it soon. */
+function endWithPulse(api: AsyncDisposable, journal: AsyncDisposable): void {
+  const end = () => {
+    setTimeout(() => process.exit(), closeGraceMs);
+    void Promise.all([api[Symbol.asyncDispose](), journal[Symbol.asyncDispose]()]).then(() => process.exit());
+  };
+  if (process.connected) {
+    process.once('disconnect', end);
+  } else {
+    end();
+  }
 }
 
 function processChannel(): ProcessChannel {

@@ -1,3 +1,4 @@
+import { once } from 'node:events';
 import { open, rename, stat, mkdir, type FileHandle } from 'node:fs/promises';
 import { join } from 'node:path';
 
@@ -111,15 +112,13 @@ export function openJournalFile(options: JournalFileOptions): JournalFile {
     failures: () => failures,
     problem: () => problem,
     async [Symbol.asyncDispose]() {
+      const grace = AbortSignal.timeout(closeGraceMs);
+      const over = once(grace, 'abort');
+      // What came while one write was under way is in the next one.
+      while (writing !== undefined && !grace.aborted) {
+        await Promise.race([writing, over]);
+      }
       clearTimeout(retry);
-      let grace: NodeJS.Timeout | undefined;
-      await Promise.race([
-        writing,
-        new Promise((resolve) => {
-          grace = setTimeout(resolve, closeGraceMs);
-        }),
-      ]);
-      clearTimeout(grace);
     },
   };
 }

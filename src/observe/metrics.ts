@@ -1,4 +1,10 @@
-import { Counter, Gauge, Histogram as PrometheusHistogram, Registry } from 'prom-client';
+import {
+  Counter,
+  Gauge,
+  Histogram as PrometheusHistogram,
+  type HistogramConfiguration,
+  Registry,
+} from 'prom-client';
 import { metricDocs, type MetricsSample } from './metric-docs.ts';
 import { type Histogram } from './snapshot.ts';
 
@@ -64,15 +70,17 @@ function empty(metric: Pick<Gauge, 'reset' | 'remove'>): void {
 /** A histogram that somebody else counted: prom-client can only observe one value after the other. */
 class CountedHistogram extends PrometheusHistogram {
   counted: Histogram | undefined;
+  readonly #text: Pick<HistogramConfiguration<string>, 'name' | 'help'>;
 
-  override async get() {
-    const inherited = await super.get();
-    return { ...inherited, values: this.counted === undefined ? [] : valuesOf(this.counted, inherited.name) };
+  constructor(options: HistogramConfiguration<string>) {
+    super(options);
+    this.#text = options;
   }
 
-  /** What the registry asks for when it writes text. */
+  /** What the registry asks for when it writes text; prom-client's own would write what was observed. */
   getForPromString() {
-    return this.get();
+    const values = this.counted === undefined ? [] : valuesOf(this.counted, this.#text.name);
+    return Promise.resolve({ ...this.#text, type: 'histogram', aggregator: 'sum', values });
   }
 }
 

@@ -88,6 +88,16 @@ const methods: Record<string, (...parameters: never[]) => unknown> = {
   },
   refreshProbe: () => probe?.refresh(),
   sendProbe: (target: string) => probe?.sendProbe(target),
+  /** So many questions at once. */
+  flood: (target: string, count: number) => {
+    for (let sent = 0; sent < count; sent += 1) {
+      probe?.sendProbe(target);
+    }
+  },
+  poll: () => {
+    const seen = probe?.poll();
+    return { count: seen?.sightings.length, isDrained: seen?.isDrained };
+  },
   /** Probes for the target every 2 ms for a while, and returns all that was seen. */
   ask: async (target: string, forMs: number) => {
     const heard: Heard[] = [];

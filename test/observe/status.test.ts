@@ -1,0 +1,116 @@
+import assert from 'node:assert/strict';
+import { initialState } from '../../src/core/director.ts';
+import { statusView } from '../../src/observe/status.ts';
+import { play, settings, silenceStory, snapshotOf } from './samples.ts';
+
+const backup = play(silenceStory.slice(0, 4)).at(-1)?.after ?? initialState(settings);
+const active = play(silenceStory).at(-1)?.after ?? initialState(settings);
+
+describe('status', () => {
+  it('shows the pair as a backup sees it, with the fields of the contract', () => {
+    const status = statusView(snapshotOf(backup), settings, { version: '1.2.3' });
+    assert.deepEqual(
+      { ...status, links: status.links.length, problems: status.problems.length },
+      {
+        pair: 'edge',
+        node: 'lvs2',
+        role: 'backup',
+        since: new Date(1_750_000_000_090).toISOString(),
+        term: 4,
+        why: 'lvs1 is active',
+        reason: { kind: 'heard-active-peer' },
+        priority: 100,
+        maintenance: false,
+        peer: {
+          node: 'lvs1',
+          role: 'active',
+          lastHeardMs: 20,
+          priority: 150,
+          refusal: 'none',
+          maintenance: false,
+          proven: true,
+          configDiffers: false,
+        },
+        floating: [
+          { address: '192.0.2.10', interface: 'eth0', held: false },
+          { address: '10.99.0.1', interface: 'eth1', held: false },
+        ],
+        links: 2,
+        lease: {
+          mode: 'nftables',
+          configured: 'nftables',
+          remainingMs: null,
+          lifetimeSeconds: 3,
+          renewalsLate: 1,
+          reinstalled: 2,
+          problem: null,
+        },
+        timers: { intervalMs: 50, leaseMs: 200, deadMs: 300 },
+        problems: 0,
+        realtime: true,
+        kernelPath: 'syscalls',
+        version: '1.2.3',
+        pid: 4711,
+        bootId: 'c0ffee',
+        started: '2025-06-15T15:06:40.000Z',
+        at: '2025-06-15T15:06:40.120Z',
+      },
+    );
+    assert.deepEqual(status.links[0], {
+      name: 'public',
+      interface: 'eth0',
+      carrier: true,
+      hears: true,
+      heard_by_peer: true,
+      lastHeardMs: 20,
+      sent: 20,
+      sendFailures: 0,
+      received: 18,
+      lost: 2,
+      jitterMs: 0.25,
+      roundTripMs: 0.125,
+    });
+  });
+
+  it('survives the process channel: what is undefined or infinite there becomes null or is left out', () => {
+    const snapshot = snapshotOf(initialState(settings));
+    const sent = JSON.parse(JSON.stringify(snapshot)) as typeof snapshot;
+    assert.deepEqual(
+      JSON.parse(JSON.stringify(statusView(sent, settings, { version: '1' }))),
+      JSON.parse(JSON.stringify(statusView(snapshot, settings, { version: '1' }))),
+    );
+  });
+
+  it('believes nothing of a peer that is silent', () => {
+    const snapshot = snapshotOf(backup, { atMs: 100 + settings.deadMs, wallMs: 1 });
+    const { peer, links } = statusView(snapshot, settings, { version: '1' });
+    assert.deepEqual(
+      { role: peer.role, priority: peer.priority, lastHeardMs: peer.lastHeardMs },
+      { role: 'unknown', priority: null, lastHeardMs: 300 },
+    );
+    assert.deepEqual(
+      links.map(({ hears, heard_by_peer }) => [hears, heard_by_peer]),
+      [
+        [false, false],
+        [false, false],
+      ],
+    );
+  });
+
+  it('names what is not as it should be', () => {
+    const snapshot = snapshotOf(active, {
+      atMs: 500,
+      realtimeProblem: 'no CAP_SYS_NICE',
+      isConfigDifferent: true,
+    });
+    const status = statusView(snapshot, settings, { version: '1', extraProblems: ['The disk is full.'] });
+    assert.deepEqual(status.problems, [
+      'Nothing is heard from lvs1 since 400 ms.',
+      'The configuration of lvs1 differs: make both files the same.',
+      '192.0.2.10 is not on eth0, although this director is active.',
+      '10.99.0.1 is not on eth1, although this director is active.',
+      'Not in real time: no CAP_SYS_NICE',
+      'The disk is full.',
+    ]);
+  });
+});
