@@ -21,11 +21,17 @@ export const settings: Settings = {
   listenMs: 1000,
   failback: { kind: 'manual' },
   gate: 'nftables',
-  links: [{ name: 'public' }, { name: 'private' }],
+  links: [
+    { name: 'public', interfaceName: 'eth0' },
+    { name: 'private', interfaceName: 'eth1' },
+  ],
   floating: [
     { address: '192.0.2.10', interfaceName: 'eth0' },
     { address: '10.99.0.1', interfaceName: 'eth1' },
   ],
+  paths: [],
+  canProbe: false,
+  contested: { kind: 'wait' },
   configDigest: 7,
   addressLifetimeSeconds: 3,
 };
@@ -64,7 +70,14 @@ export function play(
 }
 
 export function heard(atMs: number, link = 0, said: Partial<Advertisement> = {}): DirectorEvent {
-  return { kind: 'advertisement', atMs, link, isProven: true, advertisement: { ...advertisement, ...said } };
+  return {
+    kind: 'advertisement',
+    atMs,
+    link,
+    isProven: true,
+    advertisement: { ...advertisement, ...said },
+    macs: [],
+  };
 }
 
 /** A backup that hears the active lvs1 at 100 ms on both links, then loses it. */
