@@ -90,7 +90,7 @@ export interface GateOptions {
 
 export interface GateLinkOptions {
   readonly interfaceName: string;
-  /** The group, or the peer's address. */
+  /** The group, or the peer's address; a zone (`%eth0`) is allowed and not looked at. */
   readonly destination: string;
   /** The own address that heartbeats are sent from; undefined: any of this host's. */
   readonly source?: string | undefined;
@@ -338,8 +338,8 @@ function rulesetOf(options: GateOptions): Result<GateRuleset, GateReason> {
   }
   const links: GateLink[] = [];
   for (const { interfaceName, port, destination: destinationText, source: sourceText } of options.links) {
-    const destination = parseAddress(destinationText);
-    const source = sourceText === undefined ? undefined : parseAddress(sourceText);
+    const destination = parseAddress(withoutZone(destinationText));
+    const source = sourceText === undefined ? undefined : parseAddress(withoutZone(sourceText));
     if (destination === undefined || (source === undefined) !== (sourceText === undefined)) {
       return fail('invalid-address', `${sourceText ?? 'any'} to ${destinationText}`);
     }
@@ -356,6 +356,10 @@ function rulesetOf(options: GateOptions): Result<GateRuleset, GateReason> {
     userId: process.geteuid?.() ?? 0,
     dropsForwarded: true,
   });
+}
+
+function withoutZone(address: string): string {
+  return address.replace(/%.*$/, '');
 }
 
 function identityOf(

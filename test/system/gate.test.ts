@@ -22,7 +22,7 @@ const group6 = 'ff02::3694';
 const port = 3694;
 const links = [
   { interfaceName: 'eth0', destination: group4, source: router4, port },
-  { interfaceName: 'eth0', destination: group6, port },
+  { interfaceName: 'eth0', destination: `${group6}%eth0`, port },
   { interfaceName: 'eth2', destination: '10.66.9.3', source: direct4, port },
 ];
 const options = { pair: 'edge', floating, links, leaseMs };
