@@ -1,6 +1,7 @@
 import { spawn } from 'node:child_process';
 import { closeSync, openSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { eventually } from './eventually.ts';
 import { type Lab, type Host } from './lab.ts';
 import { familyOf, signalAll } from './processes.ts';
 
@@ -17,7 +18,7 @@ export interface Daemon {
   kill(): Promise<Ending>;
   freeze(): void;
   thaw(): void;
-  /** SIGTERM, and waits for the end. */
+  /** SIGTERM, and waits for the end, 10 s at most: then it throws. */
   stop(): Promise<Ending>;
   readonly ended: Promise<Ending>;
   isRunning(): boolean;
@@ -76,10 +77,18 @@ export function startDaemon(
     },
     stop: () => {
       signalAll(isEnded ? [] : [pid], 'SIGTERM');
-      return ended;
+      return within(ended, `${options.name} ends after SIGTERM`);
     },
     ended,
     isRunning: () => !isEnded,
     log: () => readFileSync(file, 'utf8'),
   };
+}
+
+async function within(ended: Promise<Ending>, what: string): Promise<Ending> {
+  let ending: Ending | undefined;
+  void ended.then((value) => {
+    ending = value;
+  });
+  return eventually(what, () => ending, 10_000);
 }

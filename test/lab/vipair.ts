@@ -19,12 +19,15 @@ export interface Status {
   readonly since: string;
   readonly term: number;
   readonly why: string;
-  readonly maintenance?: boolean;
+  readonly maintenance: boolean;
   readonly floating: readonly {
     readonly address: string;
     readonly interface: string;
     readonly held: boolean;
   }[];
+  readonly lease: { readonly mode: string; readonly lifetimeSeconds: number };
+  readonly timers: { readonly intervalMs: number; readonly leaseMs: number; readonly deadMs: number };
+  readonly pid: number;
 }
 
 export interface PairOptions {
