@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { execFileSync, spawnSync } from 'node:child_process';
-import { mkdtempSync, rmSync, symlinkSync } from 'node:fs';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
@@ -104,13 +104,13 @@ describe('vipair arp', function () {
     it('finds a host that does not answer ping in time, from the table of the kernel', () => {
       const directory = mkdtempSync(join(tmpdir(), 'vipair-arp-'));
       try {
-        // A ping that never ends, as it is when the host drops ICMP.
-        symlinkSync('/usr/bin/yes', join(directory, 'ping'));
-        const { status, stdout } = arp(['--timeout', '500ms', '198.51.100.2'], {
-          path: `${directory}:${process.env['PATH'] ?? ''}`,
-        });
+        // A ping that goes on and on, as it does when the host drops ICMP; told from others by its number.
+        const mark = `600.${process.pid}`;
+        writeFileSync(join(directory, 'ping'), `#!/bin/sh\nexec sleep ${mark}\n`, { mode: 0o755 });
+        const path = `${directory}:${process.env['PATH'] ?? ''}`;
+        const { status, stdout } = arp(['--timeout', '500ms', '198.51.100.2'], { path });
         assert.deepEqual([status, stdout], [0, '198.51.100.2 is at 02:00:00:00:00:0b on v0\n']);
-        assert.equal(spawnSync('pgrep', ['-f', `${directory}/ping`]).status, 1, 'the ping was left behind');
+        assert.equal(spawnSync('pgrep', ['-f', `^sleep ${mark}`]).status, 1, 'the ping was left behind');
       } finally {
         rmSync(directory, { recursive: true });
       }
