@@ -27,13 +27,29 @@ describe('settings', () => {
       listenMs: 1000,
       failback: { kind: 'manual' },
       gate: 'nftables',
-      links: [{ name: 'public' }, { name: 'private' }, { name: 'direct' }],
+      links: [
+        { name: 'public', interfaceName: 'eth0' },
+        { name: 'private', interfaceName: 'eth1' },
+        { name: 'direct', interfaceName: 'eth2' },
+      ],
+      paths: [{ name: 'upstream', interfaceName: 'eth0', address: '192.0.2.1', isRequired: true, score: 0 }],
+      canProbe: true,
+      contested: { kind: 'wait' },
       floating: [
         { address: '192.0.2.10', interfaceName: 'eth0' },
         { address: '10.99.0.1', interfaceName: 'eth1' },
       ],
       addressLifetimeSeconds: 3,
     });
+  });
+
+  it('carry the delays of failback and of a contest', () => {
+    const { failback, contested } = settingsFrom(
+      config(textWith('failback: manual', 'failback: { auto: 1m }\ncontested: { claim_after: 1.5s }')),
+      'lvs1',
+    );
+    assert.deepEqual(failback, { kind: 'auto', delayMs: 60_000 });
+    assert.deepEqual(contested, { kind: 'claim-after', afterMs: 1500 });
   });
 
   it('number the nodes by their names, not by their place in the file', () => {
