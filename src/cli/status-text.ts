@@ -40,6 +40,8 @@ export function statusText(status: Status, io: Pick<Io, 'useColor' | 'columns'>)
     '',
     bold('links'),
     ...links,
+    ...(status.paths.length > 0 ? ['', bold('paths')] : []),
+    ...pathLines(status).map((line, index) => (status.paths[index]?.up === false ? red(line) : line)),
     '',
     ...wrap(leaseLine, width, ''),
     ...(problems.length > 0 ? ['', ...problems] : []),
@@ -62,6 +64,17 @@ function peerText({ peer }: Status): string {
     ...(peer.proven ? [] : ['not proved yet']),
   ];
   return `peer ${peer.node}: ${peer.role}, ${notes.join(', ')}`;
+}
+
+function pathLines({ paths }: Status): readonly string[] {
+  return alignColumns(
+    paths.map(({ name, interface: interfaceName, target, up }) => [
+      `  ${name}`,
+      interfaceName,
+      target,
+      up === null ? 'unknown' : up ? 'up' : 'down',
+    ]),
+  );
 }
 
 /** As many columns as fit; the rest is in --json. */

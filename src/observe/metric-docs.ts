@@ -133,6 +133,31 @@ export const metricDocs: readonly MetricDoc[] = [
         value: Number(held),
       })),
   },
+  {
+    name: 'vipair_path_up',
+    type: 'gauge',
+    labels: ['path'],
+    help: 'The target of the path answers.',
+    read: ({ snapshot, settings }) =>
+      settings.paths.flatMap(({ name }, index) =>
+        known({ path: name }, asNumber(snapshot?.state.paths[index]?.isUp)),
+      ),
+  },
+  gauge(
+    'vipair_contested',
+    'The peer is silent but still answers for the floating addresses.',
+    ({ state: { office } }) => Number(office.role === 'backup' && office.contestedAtMs !== undefined),
+  ),
+  counter(
+    'vipair_contests_total',
+    'Times the peer was silent but still answered for the floating addresses.',
+    ({ state: { contestCount } }) => contestCount,
+  ),
+  counter(
+    'vipair_foreign_claims_total',
+    'Times a MAC that is not of the pair claimed a floating address.',
+    ({ state: { foreignCount } }) => foreignCount,
+  ),
   counter(
     'vipair_announcements_total',
     'Gratuitous ARP and unsolicited NA frames sent.',
@@ -314,6 +339,10 @@ function state(
 /** A value that is not known is left out: a made-up 0 would be believed. */
 function known(labels: Reading['labels'], value: Value): readonly Reading[] {
   return value === undefined ? [] : [{ labels, value }];
+}
+
+function asNumber(isSo: boolean | undefined): Value {
+  return isSo === undefined ? undefined : Number(isSo);
 }
 
 function seconds(ms: Value): Value {

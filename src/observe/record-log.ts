@@ -28,14 +28,36 @@ export function logRecord(log: Log, record: StepRecord, sentence: string): void 
     case 'started':
       log.info(fields, 'director started');
       return;
+    case 'carrier':
+      if (event.isUp) {
+        log.info({ ...fields, interface: event.interfaceName }, 'carrier came back');
+      } else {
+        log.warn({ ...fields, interface: event.interfaceName }, 'carrier lost');
+      }
+      return;
+    case 'lease-lost':
+    case 'wire-flooded':
+    case 'answer-heard':
     case 'deadline':
     case 'advertisement':
     case 'claimed':
-      if (hasLostSight(record)) {
-        log.warn(fields, 'sight of the peer lost');
-      } else {
-        log.info(fields, 'state changed');
-      }
+      logChange(log, record, fields);
+  }
+}
+
+/** The role stands and nobody asked for anything: what has become better or worse? */
+function logChange(log: Log, record: StepRecord, fields: object): void {
+  const { before, after } = record;
+  if (before.foreignCount !== after.foreignCount) {
+    log.warn({ ...fields, claim: after.foreign }, 'floating address claimed by a stranger');
+  } else if (before.contestCount !== after.contestCount) {
+    log.warn(fields, 'peer silent but still answering for the addresses');
+  } else if (hasLostSight(record)) {
+    log.warn(fields, 'sight of the peer lost');
+  } else if (after.paths.some(({ isUp }, index) => isUp === false && before.paths[index]?.isUp !== false)) {
+    log.warn(fields, 'path lost');
+  } else {
+    log.info(fields, 'state changed');
   }
 }
 

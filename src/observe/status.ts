@@ -32,6 +32,11 @@ export interface Status {
     readonly held: boolean;
   }[];
   readonly links: readonly LinkStatus[];
+  readonly paths: readonly PathStatus[];
+  /** Since when the silent peer still answers for the addresses, ISO 8601; null when it does not. */
+  readonly contested: string | null;
+  /** The last claim of a floating address by a MAC that is not of the pair. */
+  readonly foreign: { readonly address: string; readonly mac: string; readonly at: string } | null;
   readonly lease: LeaseStatus;
   readonly timers: { readonly intervalMs: number; readonly leaseMs: number; readonly deadMs: number };
   /** What is not as it should be, one sentence each; empty when all is well. */
@@ -80,6 +85,15 @@ export interface LinkStatus {
   readonly roundTripMs: number | null;
 }
 
+export interface PathStatus {
+  readonly name: string;
+  readonly interface: string;
+  readonly target: string;
+  /** Null until it answered or was given up for the first time. */
+  readonly up: boolean | null;
+  readonly required: boolean;
+}
+
 export interface LeaseStatus {
   readonly mode: GateSnapshot['mode'];
   /** What the configuration asks for; `mode` may be weaker. */
@@ -116,6 +130,22 @@ export function statusView(
       held,
     })),
     links: snapshot.links.map((link, index) => linkStatus(link, index, snapshot, settings)),
+    paths: settings.paths.map(({ name, interfaceName, address, isRequired }, index) => ({
+      name,
+      interface: interfaceName,
+      target: address,
+      up: state.paths[index]?.isUp ?? null,
+      required: isRequired,
+    })),
+    contested: contestedSince(snapshot),
+    foreign:
+      state.foreign === undefined
+        ? null
+        : {
+            address: state.foreign.address,
+            mac: state.foreign.mac,
+            at: wallOf(snapshot, state.foreign.atMs),
+          },
     lease: {
       mode: gate.mode,
       configured: settings.gate,
@@ -205,11 +235,23 @@ function problemsOf(snapshot: PulseSnapshot, settings: Settings): readonly strin
     ...(isHeard && state.peer?.advertisement.isMaintenance === true
       ? [`${settings.peerName} is in maintenance and will not take over.`]
       : []),
+    ...settings.paths
+      .filter((_, index) => state.paths[index]?.isUp === false)
+      .map(({ name, address }) => `Path ${name}: ${address} does not answer.`),
+    ...(contestedSince(snapshot) === null
+      ? []
+      : [`Contested: ${settings.peerName} is silent but still answers for the addresses.`]),
     ...addressProblems(snapshot),
     ...(gate.problem === undefined ? [] : [`The lease is weaker than configured: ${gate.problem}`]),
     ...(realtimeProblem === undefined ? [] : [`Not in real time: ${realtimeProblem}`]),
     ...(snapshot.kernelPath === 'commands' ? ['The kernel is spoken to by commands, which is slower.'] : []),
   ];
+}
+
+function contestedSince(snapshot: PulseSnapshot): string | null {
+  const { office } = snapshot.state;
+  const contestedAtMs = office.role === 'backup' ? office.contestedAtMs : undefined;
+  return contestedAtMs === undefined ? null : wallOf(snapshot, contestedAtMs);
 }
 
 function silenceOf(state: DirectorState, snapshot: PulseSnapshot, settings: Settings): string {

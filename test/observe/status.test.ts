@@ -36,6 +36,9 @@ describe('status', () => {
           { address: '10.99.0.1', interface: 'eth1', held: false },
         ],
         links: 2,
+        paths: [],
+        contested: null,
+        foreign: null,
         lease: {
           mode: 'nftables',
           configured: 'nftables',
@@ -95,6 +98,34 @@ describe('status', () => {
         [false, false],
       ],
     );
+  });
+
+  it('shows paths, a contest and who else claims an address', () => {
+    const paths = [
+      { name: 'upstream', interfaceName: 'eth0', address: '192.0.2.1', isRequired: true, score: 0 },
+    ];
+    const { office } = backup;
+    assert.ok(office.role === 'backup');
+    const snapshot = snapshotOf({
+      ...backup,
+      office: { ...office, contestedAtMs: 110 },
+      paths: [{ answeredAtMs: 10, isUp: false }],
+      foreign: { address: '192.0.2.10', mac: '02:00:00:00:00:99', atMs: 115 },
+    });
+    const status = statusView(snapshot, { ...settings, paths }, { version: '1' });
+    assert.deepEqual(status.paths, [
+      { name: 'upstream', interface: 'eth0', target: '192.0.2.1', up: false, required: true },
+    ]);
+    assert.equal(status.contested, '2025-06-15T15:06:40.110Z');
+    assert.deepEqual(status.foreign, {
+      address: '192.0.2.10',
+      mac: '02:00:00:00:00:99',
+      at: '2025-06-15T15:06:40.115Z',
+    });
+    assert.deepEqual(status.problems, [
+      'Path upstream: 192.0.2.1 does not answer.',
+      'Contested: lvs1 is silent but still answers for the addresses.',
+    ]);
   });
 
   it('names what is not as it should be', () => {
