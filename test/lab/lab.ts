@@ -226,6 +226,7 @@ function removeAtExit(lab: Lab): void {
     ] as const) {
       process.on(signal, () => {
         removeAll();
+        process.stderr.write(`\n${signal}: everything the lab made is removed.\n`);
         process.exit(code);
       });
     }

@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
-import { mkdirSync, writeFileSync } from 'node:fs';
+import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { attempt } from './command.ts';
@@ -39,6 +39,8 @@ export interface PairOptions {
 /** Writes configuration and key of the pair into the lab; both routers read the same file. */
 export function configurePair(lab: Lab, options: PairOptions = {}): string {
   const keyFile = join(lab.directory, 'heartbeat.key');
+  // An existing file would keep its mode.
+  rmSync(keyFile, { force: true });
   writeFileSync(keyFile, `1 ${randomBytes(32).toString('hex')}\n`, { mode: 0o600 });
   const configFile = join(lab.directory, 'vipair.yaml');
   writeFileSync(configFile, pairConfiguration(lab, keyFile, options));
