@@ -1,86 +1,41 @@
 /**
- * Two directors, the wires between them and their kernels, in virtual time.
+ * Two directors, the network between them and their kernels, in virtual time.
  *
  * The directors run the production core and the production admission of heartbeats; what is simulated is
  * what lies around them: links that lose, delay and repeat datagrams, processes that are late, freeze, die
- * and start again, a kernel that takes the addresses away when the lease ends. Everything comes from
- * the seed, so a run can be played again. Time jumps from one thing that is due to the next.
+ * and start again, hosts that sleep, a kernel that shuts the gate when the lease ends, neighbours that ask
+ * and remember. Everything comes from the seed, so a run can be played again. Time jumps from one thing that
+ * is due to the next.
  */
-import { initialState, nextDeadlineMs, step } from '../core/director.ts';
+import { initialState, nextDeadlineMs, step as productionStep } from '../core/director.ts';
 import {
   type Advertisement,
   type Command,
-  type CommandOutcome,
   type DirectorEffect,
   type DirectorEvent,
   type DirectorState,
   type Settings,
 } from '../core/state.ts';
-import { admit, type Session } from '../wire/admission.ts';
+import { admit, newBootId, type Session } from '../wire/admission.ts';
 import { type Heartbeat } from '../wire/heartbeat.ts';
+import { type Clock, createClock } from './clock.ts';
+import { createKernel, type Kernel } from './kernel.ts';
+import { createNetwork, type Network, type NodeName, otherNode } from './network.ts';
 import { createRandom, type Random } from './random.ts';
 import { createSchedule } from './schedule.ts';
-
-export type NodeName = 'a' | 'b';
-
-/** The kernel of a node, which goes on when its director does not. */
-interface Kernel {
-  held: boolean;
-  /** Until when it answers for the addresses, and until when it serves them: the lease. */
-  speaksUntilMs: number;
-  servesUntilMs: number;
-  /** `valid_lft`: the addresses go by themselves. */
-  addressesUntilMs: number;
-}
-
-/** A run of the daemon; it ends with the process. */
-interface Life {
-  readonly bootId: bigint;
-  state: DirectorState;
-  sequence: number;
-  session: Session | undefined;
-  heard: Heartbeat | undefined;
-  wakeAtMs: number | undefined;
-}
-
-interface Node {
-  readonly name: NodeName;
-  readonly settings: Settings;
-  /** What the node's monotonic clock shows at world time 0. */
-  readonly clockOffsetMs: number;
-  readonly kernel: Kernel;
-  life: Life | undefined;
-  boots: number;
-  frozen: boolean;
-  /** What arrived while the process was frozen: it reads it when it thaws. */
-  readonly inbox: (() => void)[];
-  isMaintenance: boolean;
-  failsClaims: boolean;
-  readonly ports: Map<string, Port>;
-}
-
-/** A node's plug in the switch of one interface's wire. */
-export interface Port {
-  carrier: boolean;
-  /** The carrier is there and nothing passes, either way. */
-  silent: boolean;
-}
-
-/** One direction of one link. */
-export interface Wire {
-  cut: boolean;
-  /** 0..1. */
-  loss: number;
-  duplication: number;
-  delayMs: number;
-  jitterMs: number;
-}
 
 export interface WorldOptions {
   readonly seed: number;
   readonly settings: Readonly<Record<NodeName, Settings>>;
-  /** How late a process runs when nothing is wrong. */
+  /** How late a process runs at most when nothing is wrong. */
   readonly latenessMs?: number;
+  /** How far the two clocks drift from the world's, at most; 200e-6 is a bad one. */
+  readonly drift?: number;
+  /** Neighbours speak of themselves so often on average; undefined: they only answer. */
+  readonly chatterMs?: number;
+  /** A core, or a kernel, that is wrong on purpose: to prove that it would be noticed. */
+  readonly step?: typeof productionStep;
+  readonly latches?: boolean;
 }
 
 /** What an observer of the world is shown. */
@@ -97,28 +52,47 @@ export interface World {
   nowMs(): number;
   /** Lets everything happen that is due until then. */
   runUntil(atMs: number): void;
+  /** Plans something to happen besides. */
+  at(atMs: number, happen: () => void): void;
   start(node: NodeName): void;
   /** The process dies; the kernel lives on. */
   kill(node: NodeName): void;
   /** The host dies: process and kernel. */
   stopPower(node: NodeName): void;
+  /** The process does not run. */
   freeze(node: NodeName): void;
   thaw(node: NodeName): void;
+  /** The host does not run: its kernel answers nobody. With `clockStands` it will not know for how long. */
+  pause(node: NodeName, clockStands: boolean): void;
+  resume(node: NodeName): void;
+  /** The process freezes right before it carries out the next effect of the kind. */
+  stall(node: NodeName, effect: DirectorEffect['kind'], forMs: number): void;
+  setLateness(node: NodeName, latenessMs: number): void;
   stop(node: NodeName): void;
   command(node: NodeName, command: Command): void;
+  flood(node: NodeName): void;
   failClaims(node: NodeName, fails: boolean): void;
-  loseAddress(node: NodeName): void;
-  wire(from: NodeName, link: number): Wire;
-  port(node: NodeName, interfaceName: string): Port;
+  loseAddress(node: NodeName, index: number): void;
+  flushGate(node: NodeName): void;
   setCarrier(node: NodeName, interfaceName: string, isUp: boolean): void;
-  /** Does the upstream router, a neighbour on every wire, answer there? */
+  /** Do the neighbours on the interface (as `a` calls it) answer and listen? */
   setNeighbor(interfaceName: string, answers: boolean): void;
   /** Nothing at all passes between the two, while both reach everybody else. */
   setPartition(isPartitioned: boolean): void;
+  /** A host that is not of the pair says that the floating address is its own. */
+  claimForeign(floating: number): void;
+  /** Sends a datagram again that was sent on a link before: `age` 0..1 says which. */
+  replay(to: NodeName, onLink: number, age: number): void;
+  readonly network: Network;
   state(node: NodeName): DirectorState | undefined;
-  /** Does the node's kernel answer ARP for the floating addresses now? */
-  speaks(node: NodeName): boolean;
-  /** Does it serve traffic to them? */
+  kernel(node: NodeName): Kernel;
+  /** What the host's clock shows. */
+  localMs(node: NodeName): number;
+  /** Does the process run, neither frozen nor on a host that sleeps? */
+  isRunning(node: NodeName): boolean;
+  /** Does the node's kernel answer ARP for a floating address now? Without an index: for any. */
+  speaks(node: NodeName, floating?: number): boolean;
+  /** Does it serve traffic to all of them? */
   serves(node: NodeName): boolean;
   onStep(observe: (step: WorldStep) => void): void;
   /** After everything that happens. */
@@ -126,73 +100,95 @@ export interface World {
   readonly random: Random;
 }
 
-const names: readonly NodeName[] = ['a', 'b'];
+/** A run of the daemon; it ends with the process. */
+interface Life {
+  readonly bootId: bigint;
+  state: DirectorState;
+  sequence: number;
+  session: Session | undefined;
+  heard: Heartbeat | undefined;
+  wakeAtMs: number | undefined;
+  readonly events: ((atMs: number) => DirectorEvent)[];
+  /** The step that is being carried out, with the effects that are left. */
+  current: { readonly step: WorldStep; next: number } | undefined;
+  /** As of the last heartbeat. */
+  readonly downInterfaces: Set<string>;
+}
+
+interface Sighting {
+  readonly interfaceName: string;
+  readonly address: string;
+  readonly mac: string;
+}
+
+interface Node {
+  readonly name: NodeName;
+  readonly settings: Settings;
+  readonly interfaceNames: readonly string[];
+  readonly macs: readonly string[];
+  readonly clock: Clock;
+  readonly kernel: Kernel;
+  life: Life | undefined;
+  boots: number;
+  isFrozen: boolean;
+  isPaused: boolean;
+  stall: { readonly effect: DirectorEffect['kind']; readonly forMs: number } | undefined;
+  latenessMs: number;
+  /** What waits while the process does not run: it reads that first when it does. */
+  readonly inbox: (() => void)[];
+  /** Frames in the probe's sockets, which are read before a deadline. */
+  readonly sightings: Sighting[];
+  isMaintenance: boolean;
+  failsClaims: boolean;
+  /** What it has sent, now and then: for an eavesdropper. */
+  readonly recorded: Heartbeat[];
+}
+
+const mostRecorded = 400;
+/** 2026-01-01, to make boot ids of. */
+const epochMs = 1_767_225_600_000;
 
 export function createWorld(options: WorldOptions): World {
   const random = createRandom(options.seed);
   const schedule = createSchedule();
-  const latenessMs = options.latenessMs ?? 0;
+  const network = createNetwork(options.settings);
+  const step = options.step ?? productionStep;
   const steps: ((step: WorldStep) => void)[] = [];
   const moments: (() => void)[] = [];
-  const wires = new Map<string, Wire>();
-  const nodes: Readonly<Record<NodeName, Node>> = {
-    a: createNode('a', options.settings.a, random.between(0, 1e6)),
-    b: createNode('b', options.settings.b, random.between(0, 1e6)),
-  };
-  const deafNeighbors = new Set<string>();
-  let isPartitioned = false;
+  const drift = options.drift ?? 0;
+  const nodes: Readonly<Record<NodeName, Node>> = { a: createNode('a'), b: createNode('b') };
   let nowMs = 0;
 
-  function wire(from: NodeName, link: number): Wire {
-    const key = `${from}${link}`;
-    const known = wires.get(key) ?? { cut: false, loss: 0, duplication: 0, delayMs: 0.2, jitterMs: 0 };
-    wires.set(key, known);
-    return known;
+  function createNode(name: NodeName): Node {
+    const settings = options.settings[name];
+    const floating = settings.floating.map(({ interfaceName }) => interfaceName);
+    return {
+      name,
+      settings,
+      interfaceNames: [...new Set([...settings.links.map((link) => link.interfaceName), ...floating])],
+      macs: floating.map((interfaceName) => macOf(name, interfaceName)),
+      clock: createClock(random.between(0, 1e6), 1 + random.between(-drift, drift)),
+      kernel: createKernel({ settings, latches: options.latches ?? true }),
+      life: undefined,
+      boots: 0,
+      isFrozen: false,
+      isPaused: false,
+      stall: undefined,
+      latenessMs: options.latenessMs ?? 0,
+      inbox: [],
+      sightings: [],
+      isMaintenance: false,
+      failsClaims: false,
+      recorded: [],
+    };
   }
 
-  function at(atMs: number, happen: () => void): void {
-    schedule.at(atMs, happen);
+  function localMs(node: Node): number {
+    return node.clock.localMs(nowMs);
   }
 
-  /** Lets the life on a node take an event now, carries out what it wants, and plans its next waking. */
-  function dispatch(node: Node, life: Life, make: (atMs: number) => DirectorEvent): void {
-    const queue = [make];
-    for (let next = queue.shift(); next !== undefined; next = queue.shift()) {
-      if (node.life !== life) {
-        return;
-      }
-      const event = next(nowMs + node.clockOffsetMs);
-      const before = life.state;
-      const [after, effects] = step(before, event, node.settings);
-      life.state = after;
-      for (const effect of effects) {
-        perform(node, life, effect, (raised) => queue.push(raised));
-      }
-      for (const observe of steps) {
-        observe({ atMs: nowMs, node: node.name, event, before, after, effects });
-      }
-    }
-    plan(node, life);
-  }
-
-  function plan(node: Node, life: Life): void {
-    const dueMs = nextDeadlineMs(life.state, node.settings);
-    if (dueMs === undefined || node.life !== life) {
-      return;
-    }
-    const wakeAtMs = Math.max(nowMs, dueMs - node.clockOffsetMs + random.between(0, latenessMs));
-    if (life.wakeAtMs !== undefined && life.wakeAtMs <= wakeAtMs && life.wakeAtMs > nowMs) {
-      return;
-    }
-    life.wakeAtMs = wakeAtMs;
-    at(wakeAtMs, () => {
-      if (life.wakeAtMs === wakeAtMs) {
-        life.wakeAtMs = undefined;
-        reach(node, life, () => {
-          dispatch(node, life, (atMs) => ({ kind: 'deadline', atMs }));
-        });
-      }
-    });
+  function runs(node: Node): boolean {
+    return !node.isFrozen && !node.isPaused;
   }
 
   /** Does the work if the process runs, later if it is frozen, never if it is another life by then. */
@@ -200,131 +196,271 @@ export function createWorld(options: WorldOptions): World {
     if (node.life !== life) {
       return;
     }
-    if (node.frozen) {
-      node.inbox.push(work);
+    if (runs(node)) {
+      work();
     } else {
+      node.inbox.push(() => {
+        reach(node, life, work);
+      });
+    }
+  }
+
+  function goOn(node: Node): void {
+    while (runs(node)) {
+      const work = node.inbox.shift();
+      if (work === undefined) {
+        return;
+      }
       work();
     }
   }
 
-  function perform(
-    node: Node,
-    life: Life,
-    effect: DirectorEffect,
-    raise: (make: (atMs: number) => DirectorEvent) => void,
-  ): void {
-    const { kernel, settings } = node;
+  function dispatch(node: Node, life: Life, make: (atMs: number) => DirectorEvent): void {
+    life.events.push(make);
+    if (life.current === undefined) {
+      drain(node, life);
+    }
+  }
+
+  /** Takes the events one after the other, each with all that comes of it, until none is left or the process stalls. */
+  function drain(node: Node, life: Life): void {
+    for (;;) {
+      const { current } = life;
+      if (current === undefined) {
+        const make = node.life === life ? life.events.shift() : undefined;
+        if (make === undefined) {
+          break;
+        }
+        const event = make(localMs(node));
+        const before = life.state;
+        const [after, effects] = step(before, event, node.settings);
+        life.state = after;
+        node.isMaintenance = after.isMaintenance;
+        life.current = { step: { atMs: nowMs, node: node.name, event, before, after, effects }, next: 0 };
+      } else if (current.next < current.step.effects.length) {
+        const effect = current.step.effects[current.next];
+        if (effect !== undefined && effect.kind === node.stall?.effect) {
+          stallNow(node, life, node.stall.forMs);
+          return;
+        }
+        current.next += 1;
+        if (effect !== undefined) {
+          perform(node, life, effect);
+        }
+      } else {
+        life.current = undefined;
+        for (const observe of steps) {
+          observe(current.step);
+        }
+      }
+    }
+    plan(node, life);
+  }
+
+  function stallNow(node: Node, life: Life, forMs: number): void {
+    node.stall = undefined;
+    node.isFrozen = true;
+    node.inbox.unshift(() => {
+      if (node.life === life) {
+        drain(node, life);
+      }
+    });
+    schedule.at(nowMs + forMs, () => {
+      node.isFrozen = false;
+      goOn(node);
+    });
+  }
+
+  function plan(node: Node, life: Life): void {
+    const dueMs = nextDeadlineMs(life.state, node.settings);
+    if (dueMs === undefined || node.life !== life) {
+      return;
+    }
+    const lateMs = node.latenessMs === 0 ? 0 : random.between(0, node.latenessMs);
+    const wakeAtMs = Math.max(nowMs, node.clock.worldMs(dueMs)) + lateMs;
+    if (life.wakeAtMs !== undefined && life.wakeAtMs <= wakeAtMs + node.latenessMs && life.wakeAtMs > nowMs) {
+      return;
+    }
+    if (!Number.isFinite(wakeAtMs)) {
+      return;
+    }
+    life.wakeAtMs = wakeAtMs;
+    schedule.at(wakeAtMs, () => {
+      if (life.wakeAtMs === wakeAtMs) {
+        life.wakeAtMs = undefined;
+        reach(node, life, () => {
+          wake(node, life);
+        });
+      }
+    });
+  }
+
+  /** As the daemon does: first what was seen on the wires, then the deadline. */
+  function wake(node: Node, life: Life): void {
+    for (const sighting of node.sightings.splice(0)) {
+      life.events.push((atMs) => ({ kind: 'answer-heard', atMs, ...sighting }));
+    }
+    dispatch(node, life, (atMs) => ({ kind: 'deadline', atMs }));
+  }
+
+  function perform(node: Node, life: Life, effect: DirectorEffect): void {
+    const { kernel } = node;
     switch (effect.kind) {
       case 'advertise':
-        renewLease(node, effect.advertisement);
         send(node, life, effect.advertisement);
+        tick(node, life);
         return;
       case 'claim':
         if (node.failsClaims) {
-          raise((atMs) => ({ kind: 'claim-failed', atMs, reason: 'the kernel refused' }));
+          life.events.push((atMs) => ({ kind: 'claim-failed', atMs, reason: 'the kernel refused' }));
           return;
         }
-        kernel.held = true;
-        kernel.speaksUntilMs = nowMs + settings.leaseMs;
-        kernel.servesUntilMs = nowMs + settings.leaseMs;
-        kernel.addressesUntilMs = nowMs + 1000 * settings.addressLifetimeSeconds;
-        raise((atMs) => ({ kind: 'claimed', atMs }));
+        kernel.claim(localMs(node));
+        life.events.push((atMs) => ({ kind: 'claimed', atMs }));
         return;
       case 'renew':
-        kernel.addressesUntilMs = nowMs + 1000 * settings.addressLifetimeSeconds;
+        kernel.renew(localMs(node));
         return;
       case 'mute':
-        kernel.speaksUntilMs = nowMs;
+        kernel.mute(localMs(node));
         return;
       case 'release':
-        kernel.held = false;
-        kernel.speaksUntilMs = nowMs;
-        kernel.servesUntilMs = nowMs;
+        kernel.release(localMs(node));
         return;
       case 'stop':
         node.life = undefined;
         return;
       case 'probe':
-        ask(node, life, effect);
+        ask(node, effect);
         return;
       case 'announce':
+        announce(node);
+        return;
       case 'answer':
         return;
     }
   }
 
-  function port(name: NodeName, interfaceName: string): Port {
-    const { ports } = nodes[name];
-    const known = ports.get(interfaceName) ?? { carrier: true, silent: false };
-    ports.set(interfaceName, known);
-    return known;
+  /** What the daemon looks at with every heartbeat. */
+  function tick(node: Node, life: Life): void {
+    for (const interfaceName of node.interfaceNames) {
+      const isUp = network.port(node.name, interfaceName).carrier;
+      if (isUp === life.downInterfaces.has(interfaceName)) {
+        if (isUp) {
+          life.downInterfaces.delete(interfaceName);
+        } else {
+          life.downInterfaces.add(interfaceName);
+        }
+        life.events.push((atMs) => ({ kind: 'carrier', atMs, interfaceName, isUp }));
+      }
+    }
+    const { lost, hasLeaseEnded } = node.kernel.look(localMs(node));
+    for (const address of lost) {
+      life.events.push((atMs) => ({ kind: 'address-lost', atMs, address }));
+    }
+    if (hasLeaseEnded) {
+      life.events.push((atMs) => ({ kind: 'lease-lost', atMs }));
+    }
   }
 
-  function isConnected(name: NodeName, interfaceName: string): boolean {
-    const { carrier, silent } = port(name, interfaceName);
-    return carrier && !silent;
+  function see(node: Node, sighting: Sighting): void {
+    if (node.life !== undefined && node.sightings.length < 256) {
+      node.sightings.push(sighting);
+    }
   }
 
   /** Who-has on the wire: the peer's kernel answers while its lease lasts, the neighbours while they are there. */
-  function ask(node: Node, life: Life, probe: Extract<DirectorEffect, { kind: 'probe' }>): void {
-    const peer = nodes[node.name === 'a' ? 'b' : 'a'];
-    const answer = (interfaceName: string, address: string, mac: string, isThere: () => boolean) => {
-      at(nowMs + random.between(0.05, 0.3), () => {
-        if (!isConnected(node.name, interfaceName) || !isThere()) {
-          return;
-        }
-        reach(node, life, () => {
-          dispatch(node, life, (atMs) => ({ kind: 'answer-heard', atMs, interfaceName, address, mac }));
+  function ask(node: Node, probe: Extract<DirectorEffect, { kind: 'probe' }>): void {
+    const peer = nodes[otherNode(node.name)];
+    const answerIf = (isThere: () => boolean, sighting: Sighting) => {
+      if (network.isPlugged(node.name, sighting.interfaceName) && isThere()) {
+        schedule.at(nowMs + random.between(0.05, 0.3), () => {
+          if (network.isPlugged(node.name, sighting.interfaceName)) {
+            see(node, sighting);
+          }
         });
-      });
+      }
     };
     if (probe.asksFloating) {
-      for (const { address, interfaceName } of node.settings.floating) {
-        answer(
+      node.settings.floating.forEach(({ address, interfaceName }, index) => {
+        const there = network.across(node.name, interfaceName) ?? interfaceName;
+        answerIf(() => network.meets(node.name, interfaceName) && speaks(peer, index), {
           interfaceName,
           address,
-          macOf(peer.name, interfaceName),
-          () => !isPartitioned && isConnected(peer.name, interfaceName) && speaks(peer),
-        );
-      }
+          mac: macOf(peer.name, there),
+        });
+      });
     }
     for (const { interfaceName, address } of probe.targets) {
-      answer(interfaceName, address, 'router', () => !deafNeighbors.has(interfaceName));
+      const isThere = () =>
+        network.neighbors.some(
+          ({ at, answers }) =>
+            answers && at[node.name].address === address && at[node.name].interfaceName === interfaceName,
+        );
+      answerIf(isThere, { interfaceName, address, mac: `router-${interfaceName}` });
     }
   }
 
-  function speaks(node: Node): boolean {
-    return isHeld(node) && (node.settings.gate !== 'nftables' || nowMs < node.kernel.speaksUntilMs);
+  /** Gratuitous ARP in both styles, which every neighbour takes that hears it; a shut gate keeps it in. */
+  function announce(node: Node): void {
+    node.settings.floating.forEach(({ address, interfaceName }, index) => {
+      if (!speaks(node, index) || !network.isPlugged(node.name, interfaceName)) {
+        return;
+      }
+      network.teach(index, node.name);
+      const there = network.across(node.name, interfaceName);
+      if (there !== undefined && network.meets(node.name, interfaceName)) {
+        see(nodes[otherNode(node.name)], {
+          interfaceName: there,
+          address,
+          mac: macOf(node.name, interfaceName),
+        });
+      }
+    });
   }
 
-  /** As the gate does: the datagram that says `active` renews the lease, but only one that is still alive. */
-  function renewLease(node: Node, advertisement: Advertisement): void {
-    const { kernel, settings } = node;
-    if (advertisement.role === 'active' && nowMs < kernel.speaksUntilMs) {
-      kernel.speaksUntilMs = nowMs + settings.leaseMs;
-      kernel.servesUntilMs = nowMs + settings.leaseMs;
+  /** Now and then a neighbour asks for an address of its own: everybody sees that it is there. */
+  function chatter(averageMs: number): void {
+    const heard = random.pick([undefined, ...network.neighbors]);
+    if (heard?.answers === true) {
+      for (const node of [nodes.a, nodes.b]) {
+        const { interfaceName, address } = heard.at[node.name];
+        if (network.isPlugged(node.name, interfaceName)) {
+          see(node, { interfaceName, address, mac: `router-${interfaceName}` });
+        }
+      }
     }
+    schedule.at(nowMs + random.between(0, 2 * averageMs), () => {
+      chatter(averageMs);
+    });
+  }
+
+  function speaks(node: Node, floating: number): boolean {
+    return !node.isPaused && node.kernel.speaks(floating, localMs(node));
   }
 
   function send(node: Node, life: Life, advertisement: Advertisement): void {
     life.sequence += 1;
-    const to = nodes[node.name === 'a' ? 'b' : 'a'];
-    for (const link of node.settings.links.keys()) {
-      const heartbeat = envelope(node, life, link, advertisement);
-      const { cut, loss, duplication, delayMs, jitterMs } = wire(node.name, link);
+    if (advertisement.role === 'active') {
+      node.kernel.renewLease(localMs(node));
+    }
+    const to = nodes[otherNode(node.name)];
+    const first = envelope(node, life, advertisement);
+    if (life.sequence % 7 === 0 && node.recorded.length < mostRecorded) {
+      node.recorded.push(first);
+    }
+    for (let link = 0; link < node.settings.links.length; link += 1) {
       const { interfaceName } = node.settings.links[link] ?? { interfaceName: '' };
-      if (
-        cut ||
-        isPartitioned ||
-        !isConnected(node.name, interfaceName) ||
-        !isConnected(to.name, interfaceName) ||
-        random.chance(loss)
-      ) {
+      const { cut, loss, duplication, delayMs, jitterMs } = network.wire(node.name, link);
+      if (cut || !network.meets(node.name, interfaceName) || (loss > 0 && random.chance(loss))) {
         continue;
       }
-      for (let copies = random.chance(duplication) ? 2 : 1; copies > 0; copies -= 1) {
-        at(nowMs + delayMs + random.between(0, jitterMs), () => {
-          deliver(to, link, heartbeat);
+      const heartbeat = link === 0 ? first : { ...first, link };
+      for (let copies = duplication > 0 && random.chance(duplication) ? 2 : 1; copies > 0; copies -= 1) {
+        schedule.at(nowMs + delayMs + (jitterMs > 0 ? random.between(0, jitterMs) : 0), () => {
+          if (!network.wire(node.name, link).cut) {
+            deliver(to, link, heartbeat);
+          }
         });
       }
     }
@@ -332,30 +468,26 @@ export function createWorld(options: WorldOptions): World {
 
   function deliver(node: Node, link: number, heartbeat: Heartbeat): void {
     const { life } = node;
-    if (life === undefined || wire(node.name === 'a' ? 'b' : 'a', link).cut) {
+    if (life === undefined) {
       return;
     }
     reach(node, life, () => {
-      const { session, verdict } = admit(life.session, heartbeat, link, {
-        bootId: life.bootId,
-        sequence: life.sequence,
-      });
+      const own = { bootId: life.bootId, sequence: life.sequence };
+      const { session, verdict } = admit(life.session, heartbeat, link, own);
       life.session = session;
       if (!verdict.ok) {
         return;
       }
       const { isProven, isLatest } = verdict.value;
-      if (isLatest) {
-        life.heard = heartbeat;
-      }
-      const { advertisement } = isLatest ? heartbeat : (life.heard ?? heartbeat);
-      const macs = macsOf(node.name === 'a' ? 'b' : 'a', node.settings);
+      const believed = !isLatest && life.heard?.bootId === heartbeat.bootId ? life.heard : heartbeat;
+      life.heard = believed;
+      const { macs } = nodes[otherNode(node.name)];
       dispatch(node, life, (atMs) => ({
         kind: 'advertisement',
         atMs,
         link,
         isProven,
-        advertisement,
+        advertisement: believed.advertisement,
         macs,
       }));
     });
@@ -364,21 +496,29 @@ export function createWorld(options: WorldOptions): World {
   function start(name: NodeName): void {
     const node = nodes[name];
     node.boots += 1;
-    node.frozen = false;
+    node.isFrozen = false;
+    node.isPaused = false;
+    node.stall = undefined;
     node.inbox.length = 0;
+    node.sightings.length = 0;
+    node.clock.go(nowMs);
+    node.kernel.restart(localMs(node));
     const life: Life = {
-      bootId: (BigInt(Math.floor(nowMs)) << 16n) + BigInt(node.boots),
+      bootId: newBootId(epochMs + nowMs, node.boots),
       state: initialState(node.settings),
       sequence: 0,
       session: undefined,
       heard: undefined,
       wakeAtMs: undefined,
+      events: [],
+      current: undefined,
+      downInterfaces: new Set(),
     };
     node.life = life;
     dispatch(node, life, (atMs) => ({ kind: 'started', atMs, isMaintenance: node.isMaintenance }));
   }
 
-  function withLife(name: NodeName, make: (atMs: number) => DirectorEvent): void {
+  function tell(name: NodeName, make: (atMs: number) => DirectorEvent): void {
     const node = nodes[name];
     const { life } = node;
     if (life !== undefined) {
@@ -388,25 +528,26 @@ export function createWorld(options: WorldOptions): World {
     }
   }
 
-  function isHeld({ kernel }: Node): boolean {
-    return kernel.held && nowMs < kernel.addressesUntilMs;
+  if (options.chatterMs !== undefined) {
+    chatter(options.chatterMs);
   }
 
   return {
     random,
+    network,
     nowMs: () => nowMs,
     runUntil(atMs) {
       for (let next = schedule.nextMs(); next !== undefined && next <= atMs; next = schedule.nextMs()) {
         nowMs = next;
         schedule.runNext();
-        moments.forEach((observe) => {
+        for (const observe of moments) {
           observe();
-        });
+        }
       }
       nowMs = atMs;
-      moments.forEach((observe) => {
-        observe();
-      });
+    },
+    at: (atMs, happen) => {
+      schedule.at(atMs, happen);
     },
     start,
     kill(name) {
@@ -415,57 +556,102 @@ export function createWorld(options: WorldOptions): World {
     stopPower(name) {
       const node = nodes[name];
       node.life = undefined;
-      node.kernel.held = false;
+      node.kernel.reset();
     },
     freeze(name) {
-      nodes[name].frozen = true;
+      nodes[name].isFrozen = true;
     },
     thaw(name) {
+      nodes[name].isFrozen = false;
+      goOn(nodes[name]);
+    },
+    pause(name, clockStands) {
       const node = nodes[name];
-      node.frozen = false;
-      // What waits in the sockets is read first, then the timers: as the driver does it.
-      for (const work of node.inbox.splice(0)) {
-        work();
+      node.isPaused = true;
+      if (clockStands) {
+        node.clock.stand(nowMs);
       }
+    },
+    resume(name) {
+      const node = nodes[name];
+      const { life } = node;
+      node.isPaused = false;
+      node.clock.go(nowMs);
+      goOn(node);
+      if (life !== undefined) {
+        life.wakeAtMs = undefined;
+        plan(node, life);
+      }
+    },
+    stall(name, effect, forMs) {
+      nodes[name].stall = { effect, forMs };
+    },
+    setLateness(name, latenessMs) {
+      nodes[name].latenessMs = latenessMs;
     },
     stop(name) {
-      withLife(name, (atMs) => ({ kind: 'stop', atMs }));
+      tell(name, (atMs) => ({ kind: 'stop', atMs }));
     },
     command(name, command) {
-      if (command.kind === 'maintenance') {
-        nodes[name].isMaintenance = command.isOn;
-      }
-      withLife(name, (atMs) => ({ kind: 'command', atMs, commandId: 'test', command }));
+      tell(name, (atMs) => ({ kind: 'command', atMs, commandId: 'test', command }));
+    },
+    flood(name) {
+      tell(name, (atMs) => ({ kind: 'wire-flooded', atMs }));
     },
     failClaims(name, fails) {
       nodes[name].failsClaims = fails;
     },
-    loseAddress(name) {
-      nodes[name].kernel.held = false;
-      const [floating] = nodes[name].settings.floating;
-      withLife(name, (atMs) => ({ kind: 'address-lost', atMs, address: floating?.address ?? '' }));
+    loseAddress(name, index) {
+      nodes[name].kernel.loseAddress(index);
     },
-    wire,
-    port,
+    flushGate(name) {
+      nodes[name].kernel.flush();
+    },
     setCarrier(name, interfaceName, isUp) {
-      port(name, interfaceName).carrier = isUp;
-      withLife(name, (atMs) => ({ kind: 'carrier', atMs, interfaceName, isUp }));
+      network.port(name, interfaceName).carrier = isUp;
     },
     setNeighbor(interfaceName, answers) {
-      if (answers) {
-        deafNeighbors.delete(interfaceName);
-      } else {
-        deafNeighbors.add(interfaceName);
+      for (const neighbor of network.neighbors) {
+        if (neighbor.at.a.interfaceName === interfaceName) {
+          neighbor.answers = answers;
+          neighbor.wholeSinceMs = nowMs;
+        }
       }
     },
-    setPartition(partitioned) {
-      isPartitioned = partitioned;
+    setPartition(isPartitioned) {
+      network.setPartition(isPartitioned);
+    },
+    claimForeign(floating) {
+      network.teach(floating, 'foreign');
+      for (const node of [nodes.a, nodes.b]) {
+        const target = node.settings.floating[floating];
+        if (target !== undefined && network.isPlugged(node.name, target.interfaceName)) {
+          see(node, { ...target, mac: 'foreign' });
+        }
+      }
+    },
+    replay(name, onLink, age) {
+      const { recorded } = nodes[otherNode(name)];
+      const heartbeat = recorded[Math.floor(age * recorded.length)];
+      if (heartbeat !== undefined) {
+        deliver(nodes[name], onLink, { ...heartbeat, link: onLink });
+      }
     },
     state: (name) => nodes[name].life?.state,
-    speaks: (name) => speaks(nodes[name]),
-    serves: (name) => {
+    kernel: (name) => nodes[name].kernel,
+    localMs: (name) => localMs(nodes[name]),
+    isRunning: (name) => nodes[name].life !== undefined && runs(nodes[name]),
+    speaks(name, floating) {
       const node = nodes[name];
-      return isHeld(node) && (node.settings.gate !== 'nftables' || nowMs < node.kernel.servesUntilMs);
+      return floating === undefined
+        ? node.settings.floating.some((_, index) => speaks(node, index))
+        : speaks(node, floating);
+    },
+    serves(name) {
+      const node = nodes[name];
+      return (
+        !node.isPaused && node.settings.floating.every((_, index) => node.kernel.serves(index, localMs(node)))
+      );
     },
     onStep: (observe) => {
       steps.push(observe);
@@ -476,59 +662,29 @@ export function createWorld(options: WorldOptions): World {
   };
 }
 
-/** Both names, in the order of their node ids. */
-export const nodeNames = names;
-
-export type { CommandOutcome };
-
-function createNode(name: NodeName, settings: Settings, clockOffsetMs: number): Node {
-  return {
-    name,
-    settings,
-    clockOffsetMs,
-    kernel: { held: false, speaksUntilMs: 0, servesUntilMs: 0, addressesUntilMs: 0 },
-    life: undefined,
-    boots: 0,
-    frozen: false,
-    inbox: [],
-    isMaintenance: false,
-    failsClaims: false,
-    ports: new Map(),
-  };
-}
-
 function macOf(name: NodeName, interfaceName: string): string {
   return `${name}-${interfaceName}`;
 }
 
-function macsOf(name: NodeName, settings: Settings): readonly string[] {
-  return settings.floating.map(({ interfaceName }) => macOf(name, interfaceName));
-}
-
-function envelope(node: Node, life: Life, link: number, advertisement: Advertisement): Heartbeat {
+function envelope(node: Node, life: Life, advertisement: Advertisement): Heartbeat {
   const { heard } = life;
+  const { nodeId, intervalMs, leaseMs, deadMs } = node.settings;
   return {
     pairId: 1n,
-    nodeId: node.settings.nodeId,
+    nodeId,
     keyId: 1,
     bootId: life.bootId,
     sequence: life.sequence,
-    link,
-    intervalMs: node.settings.intervalMs,
-    leaseMs: node.settings.leaseMs,
-    deadMs: node.settings.deadMs,
+    link: 0,
+    intervalMs,
+    leaseMs,
+    deadMs,
     advertisement,
     acknowledged:
       heard === undefined
         ? undefined
-        : {
-            bootId: heard.bootId,
-            sequence: heard.sequence,
-            link: heard.link,
-            sentAtUs: heard.sentAtUs,
-            heldUs: 0,
-          },
-    floatingMacs: [],
+        : { bootId: heard.bootId, sequence: heard.sequence, link: heard.link, sentAtUs: 0, heldUs: 0 },
+    floatingMacs: node.macs,
     sentAtUs: 0,
   };
 }

@@ -1,12 +1,7 @@
 import { explain } from '../../src/core/explain.ts';
 import { type DirectorEffect, type Office, type Settings } from '../../src/core/state.ts';
-import {
-  createWorld,
-  type NodeName,
-  nodeNames,
-  type World,
-  type WorldStep,
-} from '../../src/simulation/world.ts';
+import { type NodeName, nodeNames } from '../../src/simulation/network.ts';
+import { createWorld, type World, type WorldStep } from '../../src/simulation/world.ts';
 import { pairSettings } from './settings.ts';
 
 /**
@@ -101,20 +96,33 @@ function execute(world: World, command: string): void {
     case 'thaw':
       world.thaw(nodeNamed(first));
       return;
+    case 'pause':
+    case 'suspend':
+      world.pause(nodeNamed(first), verb === 'suspend');
+      return;
+    case 'resume':
+      world.resume(nodeNamed(first));
+      return;
+    case 'stall':
+      world.stall(nodeNamed(first), effectNamed(second), Number(third));
+      return;
+    case 'flush-gate':
+      world.flushGate(nodeNamed(first));
+      return;
     case 'stop':
       world.stop(nodeNamed(first));
       return;
     case 'cut':
     case 'heal':
       for (const link of second === '' ? [0, 1] : [Number(second)]) {
-        world.wire(nodeNamed(first), link).cut = verb === 'cut';
+        world.network.wire(nodeNamed(first), link).cut = verb === 'cut';
       }
       return;
     case 'partition':
       world.setPartition(first === 'on');
       return;
     case 'port':
-      world.port(nodeNamed(first), second).silent = third === 'silent';
+      world.network.port(nodeNamed(first), second).silent = third === 'silent';
       return;
     case 'carrier':
       world.setCarrier(nodeNamed(first), second, third === 'up');
@@ -135,11 +143,21 @@ function execute(world: World, command: string): void {
       world.failClaims(nodeNamed(first), second === 'fail');
       return;
     case 'lose-address':
-      world.loseAddress(nodeNamed(first));
+      world.loseAddress(nodeNamed(first), 0);
       return;
     default:
       throw new Error(`a scenario has no command "${command}"`);
   }
+}
+
+const effects = ['advertise', 'claim', 'mute', 'release', 'announce'] as const;
+
+function effectNamed(text: string): DirectorEffect['kind'] {
+  const known = effects.find((kind) => kind === text);
+  if (known === undefined) {
+    throw new Error(`a scenario cannot stall before "${text}"`);
+  }
+  return known;
 }
 
 function nodeNamed(text: string): NodeName {

@@ -1,11 +1,11 @@
 import assert from 'node:assert/strict';
 import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
-import { fileURLToPath } from 'node:url';
+import { join } from 'node:path';
 import { type Settings } from '../../src/core/state.ts';
+import { repository } from '../repository.ts';
 import { play } from './script.ts';
 
-/** The stories stand in the source tree, two levels above the built test. */
-const folder = fileURLToPath(new URL('../../../test/transcripts/', import.meta.url));
+const folder = join(repository, 'test', 'transcripts');
 
 /**
  * A transcript is blocks of commands, `----`, and what happened. A block is played after all before it,
@@ -14,10 +14,10 @@ const folder = fileURLToPath(new URL('../../../test/transcripts/', import.meta.u
 describe('transcripts', () => {
   for (const file of readdirSync(folder).filter((name) => name.endsWith('.txt'))) {
     it(`happens as told in ${file}`, () => {
-      const text = readFileSync(folder + file, 'utf8');
+      const text = readFileSync(join(folder, file), 'utf8');
       const told = retell(text);
       if (process.env['UPDATE_TRANSCRIPTS'] === '1' && told !== text) {
-        writeFileSync(folder + file, told);
+        writeFileSync(join(folder, file), told);
         return;
       }
       assert.equal(told, text);
