@@ -243,27 +243,27 @@ export function explainRefusal(
   }
 }
 
-/** What the operator can do about a refusal, as a sentence. */
+/** What the operator can do about a refusal, as a clause without a full stop. */
 export function remedyFor(
   reason: CommandRefusal,
   { nodeName, peerName }: Pick<Names, 'nodeName' | 'peerName'>,
 ): string {
   switch (reason) {
     case 'peer-silent':
-      return `See that vipair runs on ${peerName} and that a link to it works (vipair status).`;
+      return `see that vipair runs on ${peerName} and that a link to it works (vipair status)`;
     case 'peer-refused':
-      return `Mend what ${peerName} names, or override it with --force.`;
+      return `mend what ${peerName} names, or override it with --force`;
     case 'no-answer':
-      return `Look at both (vipair status, vipair events on ${peerName}), then try again.`;
+      return `look at both (vipair status, vipair events on ${peerName}), then try again`;
     case 'nobody-active':
-      return 'Wait for the election (vipair status), then try again.';
+      return 'wait for the election (vipair status), then try again';
     case 'starting':
     case 'busy':
-      return 'Try again in a moment.';
+      return 'try again in a moment';
     case 'stopping':
-      return `Start vipair on ${nodeName} again.`;
+      return `start vipair on ${nodeName} again`;
     case 'not-eligible':
-      return `Mend what ${nodeName} names; after maintenance: vipair maintenance off.`;
+      return `mend what ${nodeName} names; after maintenance: vipair maintenance off`;
   }
 }
 

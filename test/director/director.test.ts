@@ -82,7 +82,7 @@ describe('director process', function () {
     assert.deepEqual(refused.error, {
       error: 'nothing is heard from lvs1, so it cannot take over',
       reason: 'peer-silent',
-      remedy: 'See that vipair runs on lvs1 and that a link to it works (vipair status).',
+      remedy: 'see that vipair runs on lvs1 and that a link to it works (vipair status)',
     });
     assert.deepEqual(await done({ to: 'lvs2' }), {
       changed: false,
