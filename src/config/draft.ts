@@ -10,6 +10,8 @@ import {
   type PathConfig,
   pathSchema,
   type PerNode,
+  type ScriptConfig,
+  scriptSchema,
 } from './schema.ts';
 import { type Timers, timersFrom } from './timers.ts';
 
@@ -25,6 +27,7 @@ export interface Draft {
   readonly links: readonly Entry<LinkConfig>[];
   readonly floating: readonly Entry<FloatingConfig>[];
   readonly paths: readonly Entry<PathConfig>[];
+  readonly scripts: readonly Entry<ScriptConfig>[];
   readonly listen: PerNode | undefined;
 }
 
@@ -62,6 +65,7 @@ export function draftOf(raw: unknown): Draft {
     links: takeEach(linkSchema, part(heartbeat, 'links')),
     floating: takeEach(floatingSchema, part(raw, 'floating')),
     paths: takeEach(pathSchema, part(raw, 'paths')),
+    scripts: takeEach(scriptSchema, part(raw, 'scripts')),
     listen: take(configSchema.shape.api, part(raw, 'api'))?.listen,
   };
 }

@@ -1,25 +1,18 @@
 import { type Draft, type Entry, type Problem } from './draft.ts';
-import { duplicates, perNodeProblems } from './per-node-rules.ts';
+import { perNodeProblems } from './per-node-rules.ts';
 import { type PathConfig, type PerNode } from './schema.ts';
+import { timeoutProblems, weightProblems } from './track-rules.ts';
 
 export function pathProblems({ paths, floating, nodeNames }: Draft): Problem[] {
   const floatingAddresses = floating.map(({ value }) => value.address.address);
-  return [
-    ...duplicates(
-      paths,
-      ({ value }) => value.name,
-      (path, first) => ({
-        path: [...at(path), 'name'],
-        message: `is already the name of path ${first.index + 1}`,
-      }),
-    ),
-    ...paths.flatMap((path) => [
-      ...perNodeProblems(path.value.interface, [...at(path), 'interface'], nodeNames),
-      ...perNodeProblems(path.value.target, [...at(path), 'target'], nodeNames),
-      ...targetProblems(path, floatingAddresses),
-      ...weightProblems(path),
-    ]),
-  ];
+  return paths.flatMap((path) => [
+    ...perNodeProblems(path.value.interface, [...at(path), 'interface'], nodeNames),
+    ...perNodeProblems(path.value.target, [...at(path), 'target'], nodeNames),
+    ...targetProblems(path, floatingAddresses),
+    ...weightProblems(path.value, at(path)),
+    ...probingProblems(path),
+    ...timeoutProblems(path.value, at(path)),
+  ]);
 }
 
 /** The active director would answer its own question. */
@@ -32,10 +25,13 @@ function targetProblems(path: Entry<PathConfig>, floatingAddresses: readonly str
     }));
 }
 
-function weightProblems(path: Entry<PathConfig>): Problem[] {
-  return path.value.required === true && path.value.score !== undefined
-    ? [{ path: at(path), message: 'is either required or has a score, not both' }]
-    : [];
+/** Asked with every heartbeat, there is nothing to set. */
+function probingProblems(path: Entry<PathConfig>): Problem[] {
+  const { value } = path;
+  const idle = (['interval', 'timeout', 'rise', 'fall'] as const).filter((key) => value[key] !== undefined);
+  return value.probe === 'icmp' || idle.length === 0
+    ? []
+    : [{ path: at(path), message: `has ${idle.join(', ')}, which only probe: icmp knows` }];
 }
 
 function valuesOf(value: PerNode): readonly string[] {

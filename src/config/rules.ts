@@ -3,6 +3,7 @@ import { floatingProblems } from './floating-rules.ts';
 import { linkProblems } from './link-rules.ts';
 import { pathProblems } from './path-rules.ts';
 import { perNodeProblems } from './per-node-rules.ts';
+import { scriptProblems, trackProblems } from './track-rules.ts';
 import { timerSums } from './timers.ts';
 
 /** What the fields must be to each other. Every rule looks at what is there, so all problems come at once. */
@@ -14,6 +15,8 @@ export function ruleProblems(draft: Draft): Problem[] {
     ...linkProblems(draft),
     ...floatingProblems(draft),
     ...pathProblems(draft),
+    ...scriptProblems(draft),
+    ...trackProblems(draft),
     ...perNodeProblems(draft.listen, ['api', 'listen'], draft.nodeNames),
   ];
 }

@@ -122,6 +122,10 @@ export const floatingSchema = z.strictObject({
     }),
 });
 
+const interval = duration(200, 3_600_000);
+const timeout = duration(50, 60_000);
+const count = z.int().min(1).max(100);
+
 export const pathSchema = z.strictObject({
   name: name.meta({ description: 'Names the path in status, log and metrics.', example: 'upstream' }),
   interface: perNode(interfaceName).meta({
@@ -130,9 +134,23 @@ export const pathSchema = z.strictObject({
   }),
   target: perNode(hostAddress).meta({
     description:
-      'A neighbour that answers ARP or ND, such as the upstream router; may be a map of node names.',
+      'What must answer: a neighbour such as the upstream router, or with `icmp` any host; may be a map of node names.',
     example: '192.0.2.1',
   }),
+  probe: z.enum(['arp', 'icmp']).default('arp').meta({
+    description:
+      'How the target is asked: by ARP or ND with every heartbeat, or by ping, which also passes routers.',
+  }),
+  interval: interval.optional().meta({ description: 'Of `icmp`: time between two pings; 2s unless set.' }),
+  timeout: timeout
+    .optional()
+    .meta({ description: 'Of `icmp`: how long an answer is waited for; 1s unless set.' }),
+  rise: count
+    .optional()
+    .meta({ description: 'Of `icmp`: answers in a row until the path is up; 2 unless set.' }),
+  fall: count
+    .optional()
+    .meta({ description: 'Of `icmp`: pings without answer in a row until it is down; 2 unless set.' }),
   required: z.boolean().optional().meta({
     description:
       'The office goes to the peer if this path is down here and up there. True unless there is a score.',
@@ -143,6 +161,39 @@ export const pathSchema = z.strictObject({
     .max(253)
     .optional()
     .meta({ description: 'Instead: what losing the path takes from the priority.', example: 60 }),
+});
+
+export const scriptSchema = z.strictObject({
+  name: name.meta({
+    description: 'Names the script in status, log and metrics, as a path is named.',
+    example: 'conntrack',
+  }),
+  command: z
+    .array(z.string().regex(/^[^\0]*$/, 'must not contain NUL'))
+    .min(1)
+    .max(64)
+    .refine(([program = '']) => program.startsWith('/'), 'must begin with the absolute path of a program')
+    .meta({
+      description:
+        'Program and arguments, run without a shell; all is well when it ends with 0. It is given `VIPAIR_PAIR`, `VIPAIR_NODE` and `VIPAIR_ROLE`.',
+      example: '[/usr/local/bin/check-conntrack, "90"]',
+    }),
+  interval: interval.prefault('2s').meta({ description: 'Time from one run to the next.' }),
+  timeout: timeout.prefault('1s').meta({
+    description: 'A run that takes longer is killed with all it started, and has failed.',
+  }),
+  rise: count.default(2).meta({ description: 'Runs in a row that succeed until it counts as well.' }),
+  fall: count.default(2).meta({ description: 'Runs in a row that fail until it counts as failed.' }),
+  required: z.boolean().optional().meta({
+    description:
+      'The office goes to the peer if this fails here and succeeds there. True unless there is a score.',
+  }),
+  score: z
+    .int()
+    .min(1)
+    .max(253)
+    .optional()
+    .meta({ description: 'Instead: what its failing takes from the priority.', example: 60 }),
 });
 
 const failbackSchema = z
@@ -192,6 +243,11 @@ export const configSchema = z.strictObject({
     .max(16)
     .prefault([])
     .meta({ description: 'Ways to the world that are watched.' }),
+  scripts: z
+    .array(scriptSchema)
+    .max(8)
+    .prefault([])
+    .meta({ description: 'Programs of yours that find out whether this director is fit for office.' }),
   failback: failbackSchema,
   contested: contestedSchema,
   gate: z.enum(['nftables', 'address', 'off']).default('nftables').meta({
@@ -222,5 +278,6 @@ export type Config = z.infer<typeof configSchema>;
 export type LinkConfig = z.infer<typeof linkSchema>;
 export type FloatingConfig = z.infer<typeof floatingSchema>;
 export type PathConfig = z.infer<typeof pathSchema>;
+export type ScriptConfig = z.infer<typeof scriptSchema>;
 export type HeartbeatConfig = z.infer<typeof heartbeatSchema>;
 export type { Ms } from './values.ts';

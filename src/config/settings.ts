@@ -1,5 +1,5 @@
 import { fail, ok, type Result } from '../core/result.ts';
-import { type Settings } from '../core/state.ts';
+import { type PathSetting, type Settings } from '../core/state.ts';
 import { configDigest } from './digest.ts';
 import { groupOfLink } from './group.ts';
 import { type Config, type PerNode } from './schema.ts';
@@ -8,6 +8,9 @@ import { type Listen, parseListen } from './values.ts';
 
 /** The shortest time that a starting director listens before it may claim. */
 const LEAST_LISTEN_MS = 1000;
+
+/** How a path is asked by ICMP unless the file says it; as scripts are run. */
+export const PING = { intervalMs: 2000, timeoutMs: 1000, rise: 2, fall: 2 } as const;
 
 /** The part of a checked configuration that the core decides by, as this node sees it. */
 export function settingsFrom(config: Config, nodeName: string): Settings {
@@ -28,7 +31,7 @@ export function settingsFrom(config: Config, nodeName: string): Settings {
       name: link.name,
       interfaceName: valueFor(link.interface, nodeName),
     })),
-    paths: pathsFrom(config, nodeName).map(({ target, ...path }) => ({ ...path, address: target })),
+    paths: trackedFrom(config, nodeName),
     // The pulse says otherwise if it finds that it cannot.
     canProbe: true,
     contested:
@@ -93,6 +96,7 @@ export interface PathSettings {
   readonly name: string;
   readonly interfaceName: string;
   readonly target: string;
+  readonly probe: 'arp' | 'icmp';
   /** Losing the path gives up the office if the peer's works. */
   readonly isRequired: boolean;
   /** What losing the path takes from the priority; 0 when it only counts as required or is only watched. */
@@ -104,9 +108,82 @@ export function pathsFrom(config: Config, nodeName: string): readonly PathSettin
     name: path.name,
     interfaceName: valueFor(path.interface, nodeName),
     target: valueFor(path.target, nodeName),
-    isRequired: path.required ?? path.score === undefined,
-    score: path.score ?? 0,
+    probe: path.probe,
+    ...weightOf(path),
   }));
+}
+
+function weightOf({ required, score }: Pick<Config['scripts'][number], 'required' | 'score'>) {
+  return { isRequired: required ?? score === undefined, score: score ?? 0 };
+}
+
+/** All that the core watches, in the order of both files: paths, then scripts. */
+function trackedFrom(config: Config, nodeName: string): readonly PathSetting[] {
+  return [
+    ...pathsFrom(config, nodeName).map(
+      ({ name, interfaceName, target, probe, isRequired, score }, index) => ({
+        name,
+        interfaceName,
+        address: target,
+        isRequired,
+        score,
+        ...(probe === 'arp'
+          ? { source: 'wire' as const }
+          : { source: 'reported' as const, peerLagMs: pingLagMs(config.paths[index]) }),
+      }),
+    ),
+    ...config.scripts.map((script) => ({
+      name: script.name,
+      interfaceName: '',
+      address: '',
+      source: 'reported' as const,
+      ...weightOf(script),
+    })),
+  ];
+}
+
+/** A target is the same for both, and their pings do not keep step. What a script looks at is its director's own. */
+function pingLagMs({ interval, timeout }: Partial<Config['paths'][number]> = {}): number {
+  return (interval ?? PING.intervalMs) + (timeout ?? PING.timeoutMs);
+}
+
+/** What the director process finds out and reports to the core. */
+export type ReportedTrack = {
+  readonly name: string;
+  readonly intervalMs: number;
+  readonly timeoutMs: number;
+  /** Results in a row that change the verdict. */
+  readonly rise: number;
+  readonly fall: number;
+} & (
+  | { readonly kind: 'icmp'; readonly interfaceName: string; readonly target: string }
+  | { readonly kind: 'script'; readonly command: readonly string[] }
+);
+
+export function reportedFrom(config: Config, nodeName: string): readonly ReportedTrack[] {
+  return [
+    ...config.paths
+      .filter(({ probe }) => probe === 'icmp')
+      .map((path) => ({
+        kind: 'icmp' as const,
+        name: path.name,
+        interfaceName: valueFor(path.interface, nodeName),
+        target: valueFor(path.target, nodeName),
+        intervalMs: path.interval ?? PING.intervalMs,
+        timeoutMs: path.timeout ?? PING.timeoutMs,
+        rise: path.rise ?? PING.rise,
+        fall: path.fall ?? PING.fall,
+      })),
+    ...config.scripts.map(({ name, command, interval, timeout, rise, fall }) => ({
+      kind: 'script' as const,
+      name,
+      command,
+      intervalMs: interval,
+      timeoutMs: timeout,
+      rise,
+      fall,
+    })),
+  ];
 }
 
 /** Where this node serves its API. */

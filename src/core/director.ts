@@ -18,7 +18,7 @@ import { handleCommand } from './command.ts';
 import { hearAnswer } from './evidence.ts';
 import { heedAnswer, heedRequest, heedWish, startHandover } from './handover.ts';
 import { leaveOffice, stopNow } from './leave.ts';
-import { judgePaths, proveTarget } from './paths.ts';
+import { judgePaths, proveTarget, takeReport, wirePaths } from './paths.ts';
 import { type DirectorEvent, type DirectorState, type Settings, type Step } from './state.ts';
 import { claimDue } from './vacancy.ts';
 
@@ -138,6 +138,8 @@ function handle(state: DirectorState, event: DirectorEvent, settings: Settings):
       return hear(state, event, settings);
     case 'answer-heard':
       return [proveTarget(hearAnswer(state, event, settings), event, event.atMs, settings), []];
+    case 'path-reported':
+      return [takeReport(state, event, settings), []];
     case 'wire-flooded':
       return [withoutEvidence(state), []];
     case 'carrier':
@@ -285,7 +287,7 @@ function heartbeat(state: DirectorState, atMs: number, settings: Settings): Step
         ? state.advertiseAtMs + settings.intervalMs
         : atMs + settings.intervalMs,
   };
-  const paths = settings.paths.map(({ interfaceName, address }) => ({ interfaceName, address }));
+  const paths = wirePaths(settings).map(({ interfaceName, address }) => ({ interfaceName, address }));
   return [
     listened,
     [

@@ -12,7 +12,7 @@
  * *contested*. The backup then waits until the answers end, or as long as it was told to.
  */
 import { type Backup } from './office.ts';
-import { isSame } from './paths.ts';
+import { isSame, wirePaths } from './paths.ts';
 import {
   type DirectorEvent,
   type DirectorState,
@@ -71,8 +71,9 @@ export function probe(evidence: Evidence | undefined, isContested: boolean, atMs
 }
 
 export function targetsOf(state: DirectorState, atMs: number, settings: Settings): readonly Target[] {
-  return settings.paths.length > 0
-    ? settings.paths.map(({ interfaceName, address }) => ({ interfaceName, address }))
+  const paths = wirePaths(settings);
+  return paths.length > 0
+    ? paths.map(({ interfaceName, address }) => ({ interfaceName, address }))
     : state.neighbors
         .filter(({ seenAtMs }) => atMs - seenAtMs < neighborAgeMs)
         .map(({ interfaceName, address }) => ({ interfaceName, address }));
@@ -97,7 +98,7 @@ export function verdict(
     return undefined;
   }
   const provenBy = isProofFresh(evidence, contestedAtMs !== undefined, atMs) ? evidence.provenBy : undefined;
-  if (settings.paths.length > 0 && provenBy === undefined) {
+  if (wirePaths(settings).length > 0 && provenBy === undefined) {
     return undefined;
   }
   if (contestedAtMs !== undefined && isContestTimeUp(contestedAtMs, atMs, settings)) {
@@ -190,12 +191,13 @@ function heardNeighbor(
 ): DirectorState {
   const target = { interfaceName, address };
   const { office } = state;
-  const isProof = settings.paths.length === 0 || settings.paths.some((path) => isSame(path, target));
+  const paths = wirePaths(settings);
+  const isProof = paths.length === 0 || paths.some((path) => isSame(path, target));
   const proven: DirectorState =
     isProof && office.role === 'backup' && office.evidence !== undefined
       ? { ...state, office: { ...office, evidence: prove(office.evidence, address, atMs) } }
       : state;
-  if (settings.paths.length > 0) {
+  if (paths.length > 0) {
     return proven;
   }
   const others = state.neighbors.filter((neighbor) => !isSame(neighbor, target));

@@ -75,6 +75,7 @@ function explainEvent(record: StepRecord, settings: Names): string | undefined {
       return before.foreignCount === after.foreignCount
         ? undefined
         : `${event.mac}, which is not of the pair, claims ${event.address} on ${event.interfaceName}.`;
+    case 'path-reported':
     case 'wire-flooded':
     case 'lease-lost':
     case 'deadline':
@@ -112,7 +113,11 @@ function explainPeer({ before, after, event, effects }: StepRecord, settings: Na
   settings.paths.forEach(({ name, address }, index) => {
     const isUp = after.paths[index]?.isUp;
     if (isUp !== undefined && isUp !== before.paths[index]?.isUp) {
-      sentences.push(`Path ${name} is ${isUp ? 'up' : `down: ${address} does not answer`}.`);
+      sentences.push(
+        address === ''
+          ? `Script ${name} ${isUp ? 'succeeds' : 'fails'}.`
+          : `Path ${name} is ${isUp ? 'up' : `down: ${address} does not answer`}.`,
+      );
     }
   });
   if (after.contestCount !== before.contestCount) {

@@ -57,8 +57,16 @@ export interface Target {
   readonly address: string;
 }
 
+/** A way to the world that is watched; a script is one without an interface and an address. */
 export interface PathSetting extends Target {
   readonly name: string;
+  /**
+   * Who finds out whether it works: this core, by asking the wire with every heartbeat, or somebody slower who
+   * reports it. What was reported last stands until it is reported otherwise.
+   */
+  readonly source: 'wire' | 'reported';
+  /** Of a reported one: by how much the peer may find out later that it has lost the same. */
+  readonly peerLagMs?: number;
   /** Losing it gives up the office if the peer has not lost it, too. */
   readonly isRequired: boolean;
   /** What losing it takes from the priority. */
@@ -107,7 +115,7 @@ export interface Peer {
 }
 
 export interface Path {
-  /** The target's last answer. */
+  /** The target's last answer, or when it was last reported. */
   readonly answeredAtMs: number | undefined;
   /** Undefined until it was proven or given up for the first time. */
   readonly isUp: boolean | undefined;
@@ -318,6 +326,14 @@ export type DirectorEvent =
       readonly kind: 'carrier';
       readonly atMs: number;
       readonly interfaceName: string;
+      readonly isUp: boolean;
+    }
+  /** Somebody slower than a heartbeat found out whether a path works. */
+  | {
+      readonly kind: 'path-reported';
+      readonly atMs: number;
+      /** Position of the path in the settings. */
+      readonly index: number;
       readonly isUp: boolean;
     }
   /** More is waiting to be read on the wire than could be: what was not heard proves nothing. */

@@ -1,6 +1,6 @@
 import { type Advertisement, type DirectorState, type Settings } from './state.ts';
 
-/** Something that must work for the addresses to be of use here: a path, or a floating interface's carrier. */
+/** Something that must work for the addresses to be of use here: a path, a script, or a floating interface's carrier. */
 export interface Track {
   readonly name: string;
   readonly isOk: boolean;
@@ -8,7 +8,7 @@ export interface Track {
   readonly score: number;
 }
 
-/** All tracks, in an order that both directors share: paths, then the interfaces of floating addresses. */
+/** All tracks, in an order that both directors share: paths, scripts, then the interfaces of floating addresses. */
 export function tracksOf(state: DirectorState, settings: Settings): readonly Track[] {
   return [
     ...settings.paths.map(({ name, isRequired, score }, index) => ({
@@ -63,7 +63,9 @@ export function isPeerBetterPlaced(state: DirectorState, peer: Advertisement, se
 
 /** Has this director lost a required track that the peer has? Then it is no use as the new owner. */
 export function isWorsePlaced(state: DirectorState, peer: Advertisement, settings: Settings): boolean {
-  return tracksOf(state, settings).some(
-    ({ isOk, isRequired }, index) => isRequired && !isOk && peer.pathsOk[index] === true,
+  const tracks = tracksOf(state, settings);
+  return (
+    tracks.length === peer.pathsOk.length &&
+    tracks.some(({ isOk, isRequired }, index) => isRequired && !isOk && peer.pathsOk[index] === true)
   );
 }

@@ -26,4 +26,6 @@ export type ToDirector =
 
 export type ToPulse =
   | { readonly kind: 'snapshot'; readonly id: string }
+  /** What a track that is too slow for the pulse was found to be: a path by ICMP, or a script. */
+  | { readonly kind: 'report'; readonly name: string; readonly isUp: boolean }
   | { readonly kind: 'command'; readonly commandId: string; readonly command: Command };

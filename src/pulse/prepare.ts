@@ -10,6 +10,7 @@ import {
   type LinkSettings,
   settingsFrom,
 } from '../config/settings.ts';
+import { wirePaths } from '../core/paths.ts';
 import { fail, ok, type Result } from '../core/result.ts';
 import { type Settings } from '../core/state.ts';
 import { type Keys } from '../wire/key.ts';
@@ -73,7 +74,7 @@ export async function prepare(options: PulseOptions): Promise<Result<Prepared, S
     lock.value[Symbol.dispose]();
     return host;
   }
-  const inquiry = openInquiry(settings.floating, settings.paths);
+  const inquiry = openInquiry(settings.floating, wirePaths(settings));
   return ok({
     // The core decides by what is in force: a gate that could not be had protects nobody.
     settings: { ...settings, gate: host.value.gateMode, canProbe: inquiry.problem === undefined },

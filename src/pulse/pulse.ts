@@ -8,6 +8,7 @@
 import { type HeartbeatLink, openLink } from '../adapters/multicast.ts';
 import { enterRealtime } from '../adapters/realtime.ts';
 import { setMinimumTtl } from '../adapters/minimum-ttl.ts';
+import { type Settings } from '../core/state.ts';
 import { type ToPulse } from './channel.ts';
 import { startDirectorProcess } from './director-process.ts';
 import { createDriver, type Driver } from './driver.ts';
@@ -149,7 +150,7 @@ async function live(
       records.all().forEach((record) => director.send({ kind: 'record', record }));
     },
     onMessage(message) {
-      obey(message, driver, nowMs, (id) => {
+      obey(message, { driver, nowMs, settings }, (id) => {
         const now = { atMs: nowMs(), wallMs: Date.now(), directorRestarts: director.restarts() };
         director.send({ kind: 'snapshot', id, snapshot: takeSnapshot(parts, driver.state(), now) });
       });
@@ -207,7 +208,13 @@ function meteredHost(host: Host, meter: Meter, nowMs: () => number) {
   };
 }
 
-function obey(message: ToPulse, driver: Driver, nowMs: () => number, answer: (id: string) => void): void {
+interface Ear {
+  readonly driver: Driver;
+  readonly nowMs: () => number;
+  readonly settings: Settings;
+}
+
+function obey(message: ToPulse, { driver, nowMs, settings }: Ear, answer: (id: string) => void): void {
   switch (message.kind) {
     case 'snapshot':
       answer(message.id);
@@ -220,6 +227,12 @@ function obey(message: ToPulse, driver: Driver, nowMs: () => number, answer: (id
         command: message.command,
       });
       return;
+    case 'report': {
+      const { name, isUp } = message;
+      const index = settings.paths.findIndex((path) => path.name === name);
+      driver.dispatch({ kind: 'path-reported', atMs: nowMs(), index, isUp });
+      return;
+    }
   }
 }
 

@@ -32,7 +32,7 @@ describe('settings', () => {
         { name: 'private', interfaceName: 'eth1' },
         { name: 'direct', interfaceName: 'eth2' },
       ],
-      paths: [{ name: 'upstream', interfaceName: 'eth0', address: '192.0.2.1', isRequired: true, score: 0 }],
+      paths: [{ name: 'upstream', interfaceName: 'eth0', address: '192.0.2.1', source: 'wire', isRequired: true, score: 0 }],
       canProbe: true,
       contested: { kind: 'wait' },
       floating: [
@@ -111,6 +111,7 @@ describe('settings', () => {
       name: 'upstream',
       interfaceName: 'eth0',
       target: '192.0.2.2',
+      probe: 'arp',
       isRequired: true,
       score: 0,
     });

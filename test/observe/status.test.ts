@@ -101,8 +101,15 @@ describe('status', () => {
   });
 
   it('shows paths, a contest and who else claims an address', () => {
-    const paths = [
-      { name: 'upstream', interfaceName: 'eth0', address: '192.0.2.1', isRequired: true, score: 0 },
+    const paths: typeof settings.paths = [
+      {
+        name: 'upstream',
+        interfaceName: 'eth0',
+        address: '192.0.2.1',
+        source: 'wire' as const,
+        isRequired: true,
+        score: 0,
+      },
     ];
     const { office } = backup;
     assert.ok(office.role === 'backup');
