@@ -7,6 +7,7 @@ import { giveUpHandover, startHandover } from './handover.ts';
 import { leaveOffice, stopNow } from './leave.ts';
 import { type Active } from './office.ts';
 import { type DirectorState, type Settings, type Step } from './state.ts';
+import { isLossOurs } from './paths.ts';
 import { isPeerBetterPlaced } from './tracks.ts';
 
 /** An active director hears the peer: is it active, too? */
@@ -84,6 +85,7 @@ function isPathHandoverDue(state: DirectorState, office: Active, atMs: number, s
     !isPeerSilent(state, atMs, settings) &&
     peer.advertisement.refusal === 'none' &&
     peer.advertisement.role === 'backup' &&
-    isPeerBetterPlaced(state, peer.advertisement, settings)
+    isPeerBetterPlaced(state, peer.advertisement, settings) &&
+    isLossOurs(state, atMs, settings)
   );
 }
