@@ -36,7 +36,7 @@ export interface Neighbor {
   answers: boolean;
   /** Owners of the floating addresses there, by position, as learned from announcements and answers. */
   readonly cache: Map<number, Owner>;
-  /** Since when it could hear everything that was said to it. */
+  /** Since when it could hear everything, and heard nothing but the truth. */
   wholeSinceMs: number;
 }
 
@@ -57,7 +57,7 @@ export interface Network {
   /** The other node's interface on the same segment; undefined if it has none there. */
   across(from: NodeName, interfaceName: string): string | undefined;
   /** A frame on the wire said that the owner has the floating address of this position. */
-  teach(floating: number, owner: Owner): void;
+  teach(floating: number, owner: Owner, nowMs: number): void;
 }
 
 export function createNetwork(settings: Readonly<Record<NodeName, Settings>>): Network {
@@ -116,11 +116,14 @@ export function createNetwork(settings: Readonly<Record<NodeName, Settings>>): N
       );
     },
     across,
-    teach(floating, owner) {
+    teach(floating, owner, nowMs) {
       const interfaceName = settings.a.floating[floating]?.interfaceName;
       for (const neighbor of neighbors) {
         if (neighbor.at.a.interfaceName === interfaceName && neighbor.answers) {
           neighbor.cache.set(floating, owner);
+          if (owner === 'foreign') {
+            neighbor.wholeSinceMs = nowMs;
+          }
         }
       }
     },

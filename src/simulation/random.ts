@@ -5,7 +5,7 @@ export interface Random {
   /** Uniform in [from, to). */
   between(from: number, to: number): number;
   chance(probability: number): boolean;
-  pick<Value>(values: readonly [Value, ...Value[]]): Value;
+  pick<const Value>(values: readonly [Value, ...Value[]]): Value;
 }
 
 /** Mulberry32 by Tommy Ettinger: 32 bits of state, good enough to choose faults with. */

@@ -90,6 +90,8 @@ export interface World {
   localMs(node: NodeName): number;
   /** Does the process run, neither frozen nor on a host that sleeps? */
   isRunning(node: NodeName): boolean;
+  /** Does the host sleep, and its clock with it? */
+  isAsleep(node: NodeName): boolean;
   /** Does the node's kernel answer ARP for a floating address now? Without an index: for any. */
   speaks(node: NodeName, floating?: number): boolean;
   /** Does it serve traffic to all of them? */
@@ -407,7 +409,7 @@ export function createWorld(options: WorldOptions): World {
       if (!speaks(node, index) || !network.isPlugged(node.name, interfaceName)) {
         return;
       }
-      network.teach(index, node.name);
+      network.teach(index, node.name, nowMs);
       const there = network.across(node.name, interfaceName);
       if (there !== undefined && network.meets(node.name, interfaceName)) {
         see(nodes[otherNode(node.name)], {
@@ -622,7 +624,7 @@ export function createWorld(options: WorldOptions): World {
       network.setPartition(isPartitioned);
     },
     claimForeign(floating) {
-      network.teach(floating, 'foreign');
+      network.teach(floating, 'foreign', nowMs);
       for (const node of [nodes.a, nodes.b]) {
         const target = node.settings.floating[floating];
         if (target !== undefined && network.isPlugged(node.name, target.interfaceName)) {
@@ -641,6 +643,7 @@ export function createWorld(options: WorldOptions): World {
     kernel: (name) => nodes[name].kernel,
     localMs: (name) => localMs(nodes[name]),
     isRunning: (name) => nodes[name].life !== undefined && runs(nodes[name]),
+    isAsleep: (name) => nodes[name].isPaused && nodes[name].clock.worldMs(0) === Number.POSITIVE_INFINITY,
     speaks(name, floating) {
       const node = nodes[name];
       return floating === undefined

@@ -1,8 +1,8 @@
 import { explain } from '../../src/core/explain.ts';
 import { type DirectorEffect, type Office, type Settings } from '../../src/core/state.ts';
 import { type NodeName, nodeNames } from '../../src/simulation/network.ts';
+import { pairSettings } from '../../src/simulation/settings.ts';
 import { createWorld, type World, type WorldStep } from '../../src/simulation/world.ts';
-import { pairSettings } from './settings.ts';
 
 /**
  * Plays a scenario that is written as commands, one a line, and writes down what happens: who changes

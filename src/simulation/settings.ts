@@ -1,5 +1,5 @@
-import { type Settings } from '../../src/core/state.ts';
-import { type NodeName } from '../../src/simulation/network.ts';
+import { type Settings } from '../core/state.ts';
+import { type NodeName } from './network.ts';
 
 /** The usual pair: two links, two floating addresses, the balanced profile, `a` preferred. */
 export function pairSettings(overrides: Partial<Settings> = {}): Record<NodeName, Settings> {
