@@ -14,7 +14,7 @@ export function statusText(status: Status, io: Pick<Io, 'useColor' | 'columns'>)
   const head = [
     `${bold(status.node)} of pair ${status.pair} is ${bold(paintRole(status.role))}${status.maintenance ? yellow(', in maintenance') : ''}`,
     ...wrap(since, width, '  ').map(dim),
-    ...wrap(`because ${status.why}`, width, '  '),
+    ...wrap(`why: ${status.why}`, width, '  '),
     ...wrap(peerText(status), width, '').map((line) => (peer.role === 'unknown' ? red(line) : line)),
   ];
   const isActive = status.role === 'active';
