@@ -18,6 +18,19 @@ export function machineFacts() {
   };
 }
 
+/** Jiffies of all processors since boot: user, nice, system, idle, iowait, irq, softirq, steal. */
+export function processorTimes(): readonly number[] {
+  const [line = ''] = readFileSync('/proc/stat', 'utf8').split('\n');
+  return line.trim().split(/\s+/).slice(1, 9).map(Number);
+}
+
+/** What the hypervisor gave to others while this machine wanted to run, as a share of all time. */
+export function stolenShare(before: readonly number[], after: readonly number[]): number {
+  const spent = after.map((jiffies, at) => jiffies - (before[at] ?? 0));
+  const all = spent.reduce((sum, jiffies) => sum + jiffies, 0);
+  return all === 0 ? 0 : (spent[7] ?? 0) / all;
+}
+
 interface Measure {
   readonly title: string;
   readonly unit: 'ms' | 'probes';

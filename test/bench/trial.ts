@@ -45,6 +45,7 @@ export interface Sample {
 }
 
 export interface Arena extends AsyncDisposable {
+  readonly eye: Eye;
   trial(fault: FaultName): Promise<Sample>;
 }
 
@@ -79,6 +80,7 @@ export async function openArena(contestant: Contestant): Promise<Arena> {
     throw words;
   }
   return {
+    eye,
     trial: (fault) =>
       trial(arena, fault).catch((error: unknown) => {
         throw withLogs(arena, error);

@@ -12,6 +12,8 @@ import * as system from './system-calls.ts';
  */
 const options = JSON.parse(process.argv[2] ?? '{}') as EyeOptions;
 const PAUSE_MS = 3;
+/** Ten minutes between two collections. */
+const MOST_PROBES = 600_000;
 const ETHERNET_BYTES = 14;
 
 interface Prober {
@@ -19,8 +21,10 @@ interface Prober {
   readonly fd: number;
   readonly packet: Uint8Array;
   readonly view: DataView;
-  sentAtMs: number[];
-  answeredAtMs: (number | null)[];
+  /** Allocated once: a growing list would stop the loop to be copied. NaN: not answered. */
+  readonly sentAtMs: Float64Array;
+  readonly answeredAtMs: Float64Array;
+  count: number;
   /** Number of the first probe that is still kept. */
   base: number;
   lastAnsweredAtMs: number | null;
@@ -96,21 +100,26 @@ function openProber(probe: EyeOptions['probes'][number], at: number): Prober {
     fd,
     packet,
     view,
-    sentAtMs: [],
-    answeredAtMs: [],
+    sentAtMs: new Float64Array(MOST_PROBES),
+    answeredAtMs: new Float64Array(MOST_PROBES),
+    count: 0,
     base: 0,
     lastAnsweredAtMs: null,
   };
 }
 
 function probe(prober: Prober): void {
-  const number = prober.base + prober.sentAtMs.length;
+  if (prober.count === MOST_PROBES) {
+    return;
+  }
+  const number = prober.base + prober.count;
   prober.view.setUint16(6, number & 0xffff);
   prober.view.setUint32(8, number);
   prober.view.setUint16(2, 0);
   prober.view.setUint16(2, internetChecksum(prober.packet));
-  prober.sentAtMs.push(system.monotonicMs());
-  prober.answeredAtMs.push(null);
+  prober.sentAtMs[prober.count] = system.monotonicMs();
+  prober.answeredAtMs[prober.count] = NaN;
+  prober.count += 1;
   system.send(prober.fd, prober.packet);
 }
 
@@ -125,9 +134,11 @@ function readEchoes(prober: Prober): void {
     const isMine =
       length >= header + 12 && view.getUint8(0) === 0 && view.getUint16(4) === prober.view.getUint16(4);
     const at = isMine ? view.getUint32(8) - prober.base : -1;
-    if (at >= 0 && at < prober.sentAtMs.length) {
+    if (at >= 0 && at < prober.count) {
       prober.lastAnsweredAtMs = system.monotonicMs();
-      prober.answeredAtMs[at] ??= prober.lastAnsweredAtMs;
+      if (Number.isNaN(prober.answeredAtMs[at])) {
+        prober.answeredAtMs[at] = prober.lastAnsweredAtMs;
+      }
     }
   }
 }
@@ -220,8 +231,9 @@ function collect(): void {
       probers.map((prober) => [
         prober.name,
         {
-          sentAtMs: prober.sentAtMs.map(round),
-          answeredAtMs: prober.answeredAtMs.map((atMs) => (atMs === null ? null : round(atMs))),
+          sentAtMs: Array.from(prober.sentAtMs.subarray(0, prober.count), round),
+          // JSON has no NaN: it becomes null.
+          answeredAtMs: Array.from(prober.answeredAtMs.subarray(0, prober.count), round),
         },
       ]),
     ),
@@ -231,9 +243,8 @@ function collect(): void {
     isRealtime,
   });
   for (const prober of probers) {
-    prober.base += prober.sentAtMs.length;
-    prober.sentAtMs = [];
-    prober.answeredAtMs = [];
+    prober.base += prober.count;
+    prober.count = 0;
   }
   announcements = [];
   answers = [];

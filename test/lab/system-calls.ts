@@ -114,8 +114,11 @@ export function stampMs(fd: number): number {
   return monotonicMs() - Number(nanoseconds(wall) - nanoseconds(stamp)) / 1e6;
 }
 
+// Read once: a bigint for every look at the clock would be garbage to collect between two probes.
+const clockOffsetMs = Number(process.hrtime.bigint()) / 1e6 - performance.now();
+
 export function monotonicMs(): number {
-  return Number(process.hrtime.bigint()) / 1e6;
+  return performance.now() + clockOffsetMs;
 }
 
 /** Waits until one of the descriptors can be read or the time is over. Returns which can be read. */
@@ -131,8 +134,8 @@ export function createWaiter(fds: readonly number[]): (timeoutMs: number) => rea
       view.setUint32(8 * at + 4, 1, true); // POLLIN, and no returned events
     }
     const waitNs = Math.max(0, Math.round(timeoutMs * 1e6));
-    timeView.setBigInt64(0, BigInt(Math.floor(waitNs / 1e9)), true);
-    timeView.setBigInt64(8, BigInt(waitNs % 1e9), true);
+    timeView.setUint32(0, Math.floor(waitNs / 1e9), true);
+    timeView.setUint32(8, waitNs % 1e9, true);
     const count = raw.ppoll(set, fds.length, time, null);
     for (const at of fds.keys()) {
       readable[at] = count > 0 && view.getUint16(8 * at + 6, true) !== 0;
