@@ -10,9 +10,15 @@ import { type ApiPorts } from '../api/ports.ts';
 import { refused, served, type Served } from '../api/refusal.ts';
 import { serveApi } from '../api/server.ts';
 import { loadConfig } from '../config/load.ts';
-import { type ApiSettings, apiFrom, settingsFrom } from '../config/settings.ts';
+import {
+  type ApiSettings,
+  apiFrom,
+  reportedFrom,
+  type ReportedTrack,
+  settingsFrom,
+} from '../config/settings.ts';
 import { explain } from '../core/explain.ts';
-import { type Settings } from '../core/state.ts';
+import { type Role, type Settings, statedRole } from '../core/state.ts';
 import { type Journal, openJournal } from '../observe/journal.ts';
 import { createLog, type Log } from '../observe/log.ts';
 import { createMetrics } from '../observe/metrics.ts';
@@ -27,10 +33,12 @@ import { watchLoopLag } from './loop-lag.ts';
 import { createMaintenanceWriter } from './maintenance-writer.ts';
 import { createOperator } from './operator.ts';
 import { createPulseLine, type ProcessChannel, type PulseLine } from './pulse-line.ts';
+import { findOut, type Tracks, watchTracks } from './tracks.ts';
 import { readVersion } from './version.ts';
 
 export interface DirectorOptions {
   readonly settings: Settings;
+  readonly tracks: readonly ReportedTrack[];
   readonly api: ApiSettings;
   /** Names by which this host may be asked over the network. */
   readonly hostNames: readonly string[];
@@ -63,6 +71,7 @@ export async function runDirector(args: readonly string[]): Promise<void> {
   const { config } = loaded.value;
   await startDirector({
     settings: settingsFrom(config, values.node),
+    tracks: reportedFrom(config, values.node),
     api: apiFrom(config, values.node),
     hostNames: [hostname(), values.node, config.nodes[values.node]?.host ?? hostname()].map((name) =>
       name.toLowerCase(),
@@ -96,10 +105,12 @@ export async function startDirector(options: DirectorOptions): Promise<void> {
   });
   const tally = createTally();
   const events = createFanOut<EventView>();
+  let role: Role = 'initialize';
   const line = createPulseLine({
     channel: processChannel(),
     onRecord(record) {
       tally.count(record);
+      role = statedRole(record.after.office);
       const entry = journal.append(record, explain(record, settings));
       if (entry !== undefined) {
         logRecord(log, record, entry.sentence);
@@ -110,8 +121,32 @@ export async function startDirector(options: DirectorOptions): Promise<void> {
       log.warn({ what, detail }, 'trouble at the rim');
     },
   });
+  const tracks = watchTracks({
+    tracks: options.tracks,
+    find: (track, signal) => findOut(track, { pair, node: nodeName, role }, signal),
+    onVerdict(track, isUp, detail) {
+      line.report(track.name, isUp);
+      logVerdict(log, track, isUp, detail);
+    },
+    onUnable({ name }, detail) {
+      if (detail === undefined) {
+        log.info({ track: name }, 'track can be looked at again');
+      } else {
+        log.error({ track: name, detail }, 'track cannot be looked at');
+      }
+    },
+  });
   const api = serveApi({
-    ports: createPorts({ options, line, journal, version, events, tally, apiProblems: () => api.problems() }),
+    ports: createPorts({
+      options,
+      line,
+      journal,
+      version,
+      events,
+      tally,
+      tracks,
+      apiProblems: () => api.problems(),
+    }),
     socketPath: join(options.runtimeDir, `${pair}.sock`),
     listen: options.api.listen,
     tokenFile: options.api.tokenFile,
@@ -122,13 +157,18 @@ export async function startDirector(options: DirectorOptions): Promise<void> {
     // The parent is this program in the same version: its messages have the type it was compiled with.
     line.receive(message as ToDirector);
   });
-  endWithPulse(api, journal);
+  endWithPulse(api, journal, tracks);
   log.info({ version }, 'director process started');
 }
 
 /** The end of the channel is the end of the pulse. What was heard last is written, if the disk takes it soon. */
-function endWithPulse(api: AsyncDisposable, journal: AsyncDisposable): void {
+function endWithPulse(api: AsyncDisposable, journal: AsyncDisposable, tracks: Disposable): void {
+  // Scripts have groups of their own, which would outlive this process.
+  process.once('exit', () => {
+    tracks[Symbol.dispose]();
+  });
   const end = () => {
+    tracks[Symbol.dispose]();
     setTimeout(() => process.exit(), closeGraceMs);
     void Promise.all([api[Symbol.asyncDispose](), journal[Symbol.asyncDispose]()]).then(() => process.exit());
   };
@@ -136,6 +176,14 @@ function endWithPulse(api: AsyncDisposable, journal: AsyncDisposable): void {
     process.once('disconnect', end);
   } else {
     end();
+  }
+}
+
+function logVerdict(log: Log, { name }: ReportedTrack, isUp: boolean, detail: string): void {
+  if (isUp) {
+    log.info({ track: name }, 'track works');
+  } else {
+    log.warn({ track: name, detail }, 'track failed');
   }
 }
 
@@ -172,6 +220,7 @@ interface Sources {
   readonly version: string;
   readonly events: Pick<ApiPorts, 'subscribe'>;
   readonly tally: ReturnType<typeof createTally>;
+  readonly tracks: Tracks;
   readonly apiProblems: () => readonly string[];
 }
 
@@ -199,6 +248,7 @@ function createPorts(sources: Sources): ApiPorts {
         version,
         extraProblems: [
           ...sources.apiProblems(),
+          ...sources.tracks.problems(),
           ...(journalProblem === undefined ? [] : [`Events are not kept on disk: ${journalProblem}.`]),
         ],
       }),

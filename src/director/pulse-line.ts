@@ -19,6 +19,8 @@ export interface PulseLine {
   /** The last snapshot that came, however old. */
   lastSnapshot(): PulseSnapshot | undefined;
   command(command: Command, timeoutMs: number): Promise<Result<CommandOutcome, 'no-outcome' | 'too-many'>>;
+  /** What a track was found to be. */
+  report(name: string, isUp: boolean): void;
 }
 
 export interface PulseLineOptions {
@@ -90,6 +92,9 @@ export function createPulseLine({ channel, onRecord, onTrouble }: PulseLineOptio
       });
       outcomes.delete(commandId);
       return outcome === undefined ? fail('no-outcome') : ok(outcome);
+    },
+    report(name, isUp) {
+      send({ kind: 'report', name, isUp });
     },
   };
 }
