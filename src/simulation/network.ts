@@ -1,3 +1,4 @@
+import { wirePaths } from '../core/paths.ts';
 import { type Settings, type Target } from '../core/state.ts';
 
 export type NodeName = 'a' | 'b';
@@ -34,6 +35,8 @@ export interface Neighbor {
   /** How each director would ask for it. */
   readonly at: Readonly<Record<NodeName, Target>>;
   answers: boolean;
+  /** Whose way to it is broken somewhere, although both are plugged in. */
+  readonly lostTo: Set<NodeName>;
   /** Owners of the floating addresses there, by position, as learned from announcements and answers. */
   readonly cache: Map<number, Owner>;
   /** Since when it could hear everything, and heard nothing but the truth. */
@@ -132,7 +135,8 @@ export function createNetwork(settings: Readonly<Record<NodeName, Settings>>): N
 
 /** The targets of the paths, and a router on every floating interface where no path leads to one. */
 function neighborsOf({ a, b }: Readonly<Record<NodeName, Settings>>): readonly Neighbor[] {
-  const targets = a.paths.map((mine, index) => ({ a: mine, b: b.paths[index] ?? mine }));
+  const theirs = wirePaths(b);
+  const targets = wirePaths(a).map((mine, index) => ({ a: mine, b: theirs[index] ?? mine }));
   const routers = a.floating
     .map((mine, index) => ({ a: routerOn(mine), b: routerOn(b.floating[index] ?? mine) }))
     .filter(
@@ -140,7 +144,13 @@ function neighborsOf({ a, b }: Readonly<Record<NodeName, Settings>>): readonly N
         index === all.findIndex((other) => other.a.interfaceName === router.a.interfaceName) &&
         targets.every((target) => target.a.interfaceName !== router.a.interfaceName),
     );
-  return [...targets, ...routers].map((at) => ({ at, answers: true, cache: new Map(), wholeSinceMs: 0 }));
+  return [...targets, ...routers].map((at) => ({
+    at,
+    answers: true,
+    lostTo: new Set(),
+    cache: new Map(),
+    wholeSinceMs: 0,
+  }));
 }
 
 function routerOn({ interfaceName }: Pick<Target, 'interfaceName'>): Target {

@@ -77,6 +77,14 @@ export interface World {
   setCarrier(node: NodeName, interfaceName: string, isUp: boolean): void;
   /** Do the neighbours on the interface (as `a` calls it) answer and listen? */
   setNeighbor(interfaceName: string, answers: boolean): void;
+  /** Does this node's way lead to the neighbours on its interface, or only to the address there? */
+  setWay(
+    node: NodeName,
+    target: { readonly interfaceName: string; readonly address?: string },
+    isOpen: boolean,
+  ): void;
+  /** What the director process found out of a path that the core does not ask for itself. */
+  report(node: NodeName, path: number, isUp: boolean): void;
   /** Nothing at all passes between the two, while both reach everybody else. */
   setPartition(isPartitioned: boolean): void;
   /** A host that is not of the pair says that the floating address is its own. */
@@ -396,8 +404,11 @@ export function createWorld(options: WorldOptions): World {
     for (const { interfaceName, address } of probe.targets) {
       const isThere = () =>
         network.neighbors.some(
-          ({ at, answers }) =>
-            answers && at[node.name].address === address && at[node.name].interfaceName === interfaceName,
+          ({ at, answers, lostTo }) =>
+            answers &&
+            !lostTo.has(node.name) &&
+            at[node.name].address === address &&
+            at[node.name].interfaceName === interfaceName,
         );
       answerIf(isThere, { interfaceName, address, mac: `router-${interfaceName}` });
     }
@@ -427,7 +438,7 @@ export function createWorld(options: WorldOptions): World {
     if (heard?.answers === true) {
       for (const node of [nodes.a, nodes.b]) {
         const { interfaceName, address } = heard.at[node.name];
-        if (network.isPlugged(node.name, interfaceName)) {
+        if (network.isPlugged(node.name, interfaceName) && !heard.lostTo.has(node.name)) {
           see(node, { interfaceName, address, mac: `router-${interfaceName}` });
         }
       }
@@ -619,6 +630,22 @@ export function createWorld(options: WorldOptions): World {
           neighbor.wholeSinceMs = nowMs;
         }
       }
+    },
+    setWay(name, { interfaceName, address }, isOpen) {
+      for (const { at, lostTo } of network.neighbors) {
+        const own = at[name];
+        if (own.interfaceName !== interfaceName || (address !== undefined && own.address !== address)) {
+          continue;
+        }
+        if (isOpen) {
+          lostTo.delete(name);
+        } else {
+          lostTo.add(name);
+        }
+      }
+    },
+    report(name, index, isUp) {
+      tell(name, (atMs) => ({ kind: 'path-reported', atMs, index, isUp }));
     },
     setPartition(isPartitioned) {
       network.setPartition(isPartitioned);
