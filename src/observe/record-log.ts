@@ -38,6 +38,7 @@ export function logRecord(log: Log, record: StepRecord, sentence: string): void 
     case 'lease-lost':
     case 'wire-flooded':
     case 'answer-heard':
+    case 'path-reported':
     case 'deadline':
     case 'advertisement':
     case 'claimed':

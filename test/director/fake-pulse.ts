@@ -94,6 +94,8 @@ export async function startFakePulse(options: { readonly lastEvent?: number } = 
         } else {
           send({ kind: 'outcome', commandId: message.commandId, outcome });
         }
+        return;
+      case 'report':
     }
   }
   function wakeAll(): void {
