@@ -52,6 +52,9 @@ export function keepListening(options: ListenerOptions): Listener {
       fail(prepared.detail ?? prepared.reason);
       return;
     }
+    if (isClosing) {
+      return;
+    }
     const opened = openServer(options);
     server = opened;
     opened.on('error', (error) => {
@@ -62,6 +65,10 @@ export function keepListening(options: ListenerOptions): Listener {
       }
     });
     opened.listen(options.listen, () => {
+      if (isClosing) {
+        opened.close();
+        return;
+      }
       problem = undefined;
       pauseMs = firstPauseMs;
       Promise.resolve(options.onListening()).catch(options.onBug);
