@@ -1,10 +1,10 @@
 import { type OpenReason, type Soon } from '../adapters/addresses.ts';
 import { type Announced } from '../adapters/announcer.ts';
-import { type Gate, openGate } from '../adapters/gate.ts';
+import { type Gate, type GateReason, openGate } from '../adapters/gate.ts';
 import { type Kernel, openKernel } from '../adapters/kernel.ts';
 import { type FloatingSettings, type LinkSettings } from '../config/settings.ts';
 import { formatMac } from '../core/address.ts';
-import { ok, type Result } from '../core/result.ts';
+import { fail, ok, type Result } from '../core/result.ts';
 import { type GateMode } from '../core/state.ts';
 import { type GateSnapshot } from './channel.ts';
 
@@ -31,9 +31,8 @@ export interface Host extends Disposable {
   lost(): readonly string[];
   /** One per distinct floating interface; zeros where there is none. */
   macs(): readonly string[];
-  hasInterface(name: string): boolean;
   carrierOf(name: string): boolean;
-  gate(): GateSnapshot;
+  gate(): Omit<GateSnapshot, 'renewalsLate'>;
   /** Every tick: puts the gate back if somebody took it away; who did, and what is left of the lease. */
   guard(): { readonly culprit: string | undefined; readonly remainingMs: number | undefined };
   /** Walks through a claim without effect, so that the first real one is as fast as any. */
@@ -48,10 +47,35 @@ export interface Host extends Disposable {
 const foreverSeconds = 0xffff_ffff;
 const noMac = '00:00:00:00:00:00';
 
-export async function openHost(options: HostOptions): Promise<Result<Host, OpenReason>> {
+/** What makes the gate possible; until then `gate: address` says that its weakness is known. */
+const gateRemedies: Readonly<Record<GateReason, string>> = {
+  'koffi-unavailable': 'install vipair with its dependencies for this platform, koffi among them',
+  'not-permitted': 'run as root, or by the systemd unit, which has CAP_NET_ADMIN',
+  'no-nftables': 'a kernel with CONFIG_NF_TABLES_NETDEV; in a container, modprobe nf_tables on its host',
+  'no-egress-hook': 'Linux 5.16 or later with CONFIG_NETFILTER_EGRESS',
+  'foreign-table': 'see nft list tables, and remove or rename the other table',
+  'invalid-address': 'see vipair check',
+  refused: 'see dmesg and vipair check',
+};
+
+/** Nothing on the host is touched before every interface is known to be there. */
+export async function openHost(
+  options: HostOptions,
+): Promise<Result<Host, OpenReason | 'interface-missing'>> {
   const lifetimeSeconds = options.gate === 'off' ? foreverSeconds : options.lifetimeSeconds;
   const kernel = await openKernel(options.floating, { lifetimeSeconds });
-  return kernel.ok ? ok(createHost({ kernel: kernel.value, ...gateOf(options) })) : kernel;
+  if (!kernel.ok) {
+    return kernel;
+  }
+  const { interfaces } = kernel.value;
+  const missing = [...options.floating, ...options.links].find(
+    ({ interfaceName }) => interfaces.read(interfaceName) === undefined,
+  );
+  if (missing !== undefined) {
+    kernel.value[Symbol.dispose]();
+    return fail('interface-missing', missing.interfaceName);
+  }
+  return ok(createHost({ kernel: kernel.value, ...gateOf(options) }));
 }
 
 interface Parts {
@@ -79,7 +103,11 @@ function gateOf(options: HostOptions): Pick<Parts, 'gate' | 'gateMode' | 'gatePr
   });
   return opened.ok
     ? { gate: opened.value, gateMode: 'nftables', gateProblem: undefined }
-    : { gate: undefined, gateMode: 'address', gateProblem: opened.detail ?? opened.reason };
+    : {
+        gate: undefined,
+        gateMode: 'address',
+        gateProblem: `${opened.detail ?? opened.reason}. Remedy: ${gateRemedies[opened.reason]}`,
+      };
 }
 
 function createHost(parts: Parts): Host {
@@ -117,13 +145,11 @@ function createHost(parts: Parts): Host {
     held: () => addresses.held(),
     lost: () => addresses.lost(),
     macs: () => announcer.macs().map(({ mac }) => (mac === undefined ? noMac : formatMac(mac))),
-    hasInterface: (name) => interfaces.read(name) !== undefined,
     carrierOf: (name) => interfaces.carrierOf(name),
     gate: () => ({
       mode: gateMode,
       problem: parts.gateProblem ?? gate?.weakness(),
       remainingMs: gate?.remaining()?.speakMs,
-      renewalsLate: 0,
       reinstalled: reinstalled,
     }),
     guard() {

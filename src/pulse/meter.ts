@@ -10,6 +10,8 @@ export interface Meter {
   announcementsSent: number;
   addressesLost: number;
   recordsDropped: number;
+  /** Heartbeats in office that left when less than one interval of the lease was left. */
+  renewalsLate: number;
   /** How late deadlines came. */
   readonly lateness: ReturnType<typeof createHistogram>;
   /** From the decision to claim to the last frame of the first announcement. */
@@ -23,6 +25,7 @@ export function createMeter(): Meter {
     announcementsSent: 0,
     addressesLost: 0,
     recordsDropped: 0,
+    renewalsLate: 0,
     lateness: createHistogram(latenessBoundsMs),
     claims: createHistogram(claimBoundsMs),
   };

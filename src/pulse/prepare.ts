@@ -99,25 +99,27 @@ async function openHostFor(
     links,
     lifetimeSeconds: settings.addressLifetimeSeconds,
   });
-  if (!opened.ok) {
-    return opened.reason === 'not-permitted'
-      ? fail(
-          'not-permitted',
-          `CAP_NET_ADMIN and CAP_NET_RAW are needed (${opened.detail ?? 'refused'}). Remedy: run as root or by the systemd unit`,
-        )
-      : fail('failed', `the kernel cannot be spoken to: ${opened.detail ?? opened.reason}`);
+  if (opened.ok) {
+    return opened;
   }
-  const host = opened.value;
-  const missing = [...floating, ...links].find(({ interfaceName }) => !host.hasInterface(interfaceName));
-  if (missing !== undefined) {
-    host.close();
-    host[Symbol.dispose]();
-    return fail(
-      'configuration',
-      `there is no interface ${missing.interfaceName} on this host. Remedy: correct the configuration, or see ip link`,
-    );
+  switch (opened.reason) {
+    case 'not-permitted':
+      return fail(
+        'not-permitted',
+        `CAP_NET_ADMIN and CAP_NET_RAW are needed (${opened.detail ?? 'refused'}). Remedy: run as root or by the systemd unit`,
+      );
+    case 'interface-missing':
+      return fail(
+        'configuration',
+        `there is no interface ${opened.detail ?? ''} on this host. Remedy: correct the configuration, or see ip link`,
+      );
+    case 'refused':
+    case 'no-answer':
+    case 'bad-address':
+    case 'command-missing':
+    case 'koffi-unavailable':
+      return fail('failed', `the kernel cannot be spoken to: ${opened.detail ?? opened.reason}`);
   }
-  return ok(host);
 }
 
 function makeDirectories(paths: readonly string[]): Result<undefined, StartRefusal> {

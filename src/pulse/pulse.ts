@@ -128,6 +128,7 @@ async function live(
     inquiry,
     meter,
     interfaceNames: [...new Set([...prepared.links, ...prepared.floating].map((on) => on.interfaceName))],
+    intervalMs: settings.intervalMs,
     nowMs,
     dispatch: (event) => {
       driver.dispatch(event);

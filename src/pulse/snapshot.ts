@@ -49,7 +49,7 @@ export function takeSnapshot(
     refused: heartbeats.refused(),
     realtimeProblem: parts.realtimeProblem,
     kernelPath: host.path,
-    gate: host.gate(),
+    gate: { ...host.gate(), renewalsLate: meter.renewalsLate },
     claims: {
       attempts: meter.claimAttempts,
       failures: meter.claimFailures,

@@ -10,6 +10,7 @@ export interface WatchOptions {
   readonly meter: Meter;
   /** Of links and floating addresses, each once. */
   readonly interfaceNames: readonly string[];
+  readonly intervalMs: number;
   readonly nowMs: () => number;
   readonly dispatch: (event: DirectorEvent) => void;
   readonly tell: DirectorProcess['send'];
@@ -27,6 +28,8 @@ export function createWatch(options: WatchOptions): Watch {
   const { host, inquiry, meter, nowMs, dispatch } = options;
   const carriers = new Map(options.interfaceNames.map((name) => [name, true]));
   let leaseLeftMs: number | undefined = 0;
+  /** When the lease ends that the last heartbeat renewed; undefined out of office. */
+  let leaseEndsAtMs: number | undefined;
   return {
     look() {
       const { sightings, isDrained } = inquiry.poll();
@@ -49,7 +52,12 @@ export function createWatch(options: WatchOptions): Watch {
         meter.addressesLost += 1;
         dispatch({ kind: 'address-lost', atMs: nowMs(), address });
       }
+      const sentAtMs = nowMs();
       const { culprit, remainingMs } = host.guard();
+      if (leaseEndsAtMs !== undefined && leaseEndsAtMs - sentAtMs < options.intervalMs) {
+        meter.renewalsLate += 1;
+      }
+      leaseEndsAtMs = remainingMs === undefined || remainingMs === 0 ? undefined : sentAtMs + remainingMs;
       if (culprit !== undefined) {
         options.tell({
           kind: 'trouble',
