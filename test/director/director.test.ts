@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
 import { once } from 'node:events';
+import { readFileSync } from 'node:fs';
 import { chmod, mkdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { createClient } from '../../src/api/client.ts';
@@ -172,6 +173,11 @@ describe('director process', function () {
 
   it('goes on when the disk does not take the events, and says so', async () => {
     const path = join(pulse.directory, 'edge.lvs2.events.jsonl');
+    const known = await client().events({ limit: 100 });
+    // What is being written would make the file again.
+    await eventually(
+      () => known.ok && readFileSync(path, 'utf8').split('\n').length === known.value.length + 1,
+    );
     await rm(path);
     await mkdir(path);
     pulse.let(heard(500, 0, { role: 'backup' }));
