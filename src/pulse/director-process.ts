@@ -8,7 +8,8 @@ export interface DirectorProcessOptions {
   readonly onMessage: (message: ToPulse) => void;
   /** A new director is there and knows nothing yet. */
   readonly onReady: () => void;
-  readonly onEnd: (how: string, againInMs: number) => void;
+  /** It ended without being asked to, and is started again after a pause. */
+  readonly onEnd: (how: string) => void;
 }
 
 export interface DirectorProcess extends AsyncDisposable {
@@ -65,7 +66,7 @@ export function startDirectorProcess(options: DirectorProcessOptions): DirectorP
         return;
       }
       pauseMs = performance.now() - startedMs >= healthyAfterMs ? firstPauseMs : pauseMs;
-      options.onEnd(how, pauseMs);
+      options.onEnd(how);
       timer = setTimeout(() => {
         restarts += 1;
         start();

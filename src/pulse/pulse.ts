@@ -144,10 +144,18 @@ async function live(
     startedWallMs: Date.now(),
     realtimeProblem,
   };
+  let lastEnd: string | undefined;
   await using director = startDirectorProcess({
     modulePath: mainPath,
     args: directorArguments(options, settings.nodeName),
     onReady() {
+      if (lastEnd !== undefined) {
+        director.send({
+          kind: 'trouble',
+          what: 'director',
+          detail: `the last director process ended: ${lastEnd}`,
+        });
+      }
       records.all().forEach((record) => director.send({ kind: 'record', record }));
     },
     onMessage(message) {
@@ -156,8 +164,9 @@ async function live(
         director.send({ kind: 'snapshot', id, snapshot: takeSnapshot(parts, driver.state(), now) });
       });
     },
-    onEnd: (how, againInMs) => {
-      process.emitWarning(`the director process ended (${how}); it starts again in ${againInMs} ms`);
+    onEnd: (how) => {
+      // Told to the next one: nobody else may be writing where our own words could block us.
+      lastEnd = how;
     },
   });
   using _refreshing = every(refreshMs, () => {
