@@ -68,11 +68,12 @@ function peerText({ peer }: Status): string {
 
 function pathLines({ paths }: Status): readonly string[] {
   return alignColumns(
-    paths.map(({ name, interface: interfaceName, target, up }) => [
+    paths.map(({ name, interface: interfaceName, target, up, peerUp }) => [
       `  ${name}`,
-      interfaceName,
-      target,
+      interfaceName ?? 'script',
+      target ?? '',
       up === null ? 'unknown' : up ? 'up' : 'down',
+      peerUp === null ? '' : `${peerUp ? 'up' : 'down'} at peer`,
     ]),
   );
 }

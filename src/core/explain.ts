@@ -1,3 +1,4 @@
+import { isScript } from './paths.ts';
 import { type StepRecord } from './record.ts';
 import {
   type CommandOutcome,
@@ -110,11 +111,12 @@ function explainPeer({ before, after, event, effects }: StepRecord, settings: Na
   } else if (after.peer?.isProven === false && before.peer?.isProven === true) {
     sentences.push(`${peerName} began a new life and has yet to prove itself.`);
   }
-  settings.paths.forEach(({ name, address }, index) => {
+  settings.paths.forEach((path, index) => {
+    const { name, address } = path;
     const isUp = after.paths[index]?.isUp;
     if (isUp !== undefined && isUp !== before.paths[index]?.isUp) {
       sentences.push(
-        address === ''
+        isScript(path)
           ? `Script ${name} ${isUp ? 'succeeds' : 'fails'}.`
           : `Path ${name} is ${isUp ? 'up' : `down: ${address} does not answer`}.`,
       );

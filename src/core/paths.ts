@@ -12,23 +12,9 @@ export function wirePaths(settings: Settings): readonly PathSetting[] {
   return settings.paths.filter(({ source }) => source === 'wire');
 }
 
-/**
- * Has every path that is down been down for so long that the peer, had it lost the same target, would have
- * said so by now? Both ask the wire once an interval and judge on a tick, so one may be two intervals behind;
- * how far apart reports may be they say themselves.
- */
-export function isLossOurs(state: DirectorState, atMs: number, settings: Settings): boolean {
-  return settings.paths.every(({ interfaceName, source, peerLagMs = 0 }, index) => {
-    const path = state.paths[index];
-    if (path?.isUp !== false || state.downInterfaces.includes(interfaceName)) {
-      return true;
-    }
-    const answeredAtMs = path.answeredAtMs ?? 0;
-    return source === 'reported'
-      ? atMs - answeredAtMs >= peerLagMs
-      : atMs - Math.max(answeredAtMs, state.listeningSinceMs) >=
-          pathDeadMs(settings) + 2 * settings.intervalMs;
-  });
+/** A script is a path to nowhere. */
+export function isScript({ address }: PathSetting): boolean {
+  return address === '';
 }
 
 /** Judges every path of the wire at a tick: up with an answer, down without one for too long or without a carrier. */

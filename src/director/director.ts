@@ -246,9 +246,9 @@ function createPorts(sources: Sources): ApiPorts {
     return served(
       statusView(snapshot.value, settings, {
         version,
+        complaints: sources.tracks.complaints(),
         extraProblems: [
           ...sources.apiProblems(),
-          ...sources.tracks.problems(),
           ...(journalProblem === undefined ? [] : [`Events are not kept on disk: ${journalProblem}.`]),
         ],
       }),

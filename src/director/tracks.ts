@@ -22,8 +22,8 @@ export interface TracksOptions {
 }
 
 export interface Tracks extends Disposable {
-  /** A sentence for each track that is down or cannot be looked at. */
-  problems(): readonly string[];
+  /** By name, what is wrong with each track that is down or cannot be looked at. */
+  complaints(): ReadonlyMap<string, string>;
 }
 
 /**
@@ -32,16 +32,12 @@ export interface Tracks extends Disposable {
  */
 export function watchTracks(options: TracksOptions): Tracks {
   const end = new AbortController();
-  const problems = new Map<string, string>();
+  const complaints = new Map<string, string>();
   for (const track of options.tracks) {
-    void follow(track, { ...options, problems, signal: end.signal });
+    void follow(track, { ...options, complaints, signal: end.signal });
   }
   return {
-    problems: () =>
-      options.tracks.flatMap(({ name }) => {
-        const problem = problems.get(name);
-        return problem === undefined ? [] : [problem];
-      }),
+    complaints: () => complaints,
     [Symbol.dispose]() {
       end.abort();
     },
@@ -49,7 +45,7 @@ export function watchTracks(options: TracksOptions): Tracks {
 }
 
 interface Watch extends Omit<TracksOptions, 'tracks'> {
-  readonly problems: Map<string, string>;
+  readonly complaints: Map<string, string>;
   readonly signal: AbortSignal;
 }
 
@@ -73,24 +69,23 @@ async function follow(track: ReportedTrack, watch: Watch): Promise<void> {
       watch.onVerdict(track, next.isUp, finding.detail);
     }
     verdict = next;
-    remember(watch.problems, track, verdict, finding);
+    remember(watch.complaints, track, verdict, finding);
     await until(nextAtMs, signal);
   }
 }
 
 function remember(
-  problems: Map<string, string>,
-  { name, kind }: ReportedTrack,
+  complaints: Map<string, string>,
+  { name }: ReportedTrack,
   verdict: Verdict,
   { isOk, detail }: Finding,
 ): void {
-  const what = kind === 'icmp' ? 'Path' : 'Script';
   if (isOk === undefined) {
-    problems.set(name, `${what} ${name} cannot be looked at: ${detail}`);
+    complaints.set(name, `cannot be looked at: ${detail}`);
   } else if (verdict.isUp !== false) {
-    problems.delete(name);
+    complaints.delete(name);
   } else if (!isOk) {
-    problems.set(name, `${what} ${name} is down: ${detail}`);
+    complaints.set(name, detail);
   }
 }
 

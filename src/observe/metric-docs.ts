@@ -1,6 +1,7 @@
 import { type Settings, statedRole } from '../core/state.ts';
+import { floatingInterfaces } from '../core/tracks.ts';
 import { type Histogram, type PulseSnapshot } from './snapshot.ts';
-import { isHeardByPeer, isLinkHeard, isPeerHeard } from './status.ts';
+import { isHeardByPeer, isLinkHeard, isOkAtPeer, isPeerHeard } from './status.ts';
 import { roles, type Transition } from './tally.ts';
 
 /** What is known when Prometheus asks. */
@@ -137,11 +138,36 @@ export const metricDocs: readonly MetricDoc[] = [
     name: 'vipair_path_up',
     type: 'gauge',
     labels: ['path'],
-    help: 'The target of the path answers.',
+    help: 'The target of the path answers, or the script succeeds.',
     read: ({ snapshot, settings }) =>
       settings.paths.flatMap(({ name }, index) =>
         known({ path: name }, asNumber(snapshot?.state.paths[index]?.isUp)),
       ),
+  },
+  {
+    name: 'vipair_path_up_at_peer',
+    type: 'gauge',
+    labels: ['path'],
+    help: 'The peer says the same of its own; no value while it is silent.',
+    read: ({ snapshot, settings }) =>
+      snapshot === undefined
+        ? []
+        : settings.paths.flatMap(({ name }, index) =>
+            known({ path: name }, asNumber(isOkAtPeer(snapshot, index, settings))),
+          ),
+  },
+  {
+    name: 'vipair_interface_carrier',
+    type: 'gauge',
+    labels: ['interface'],
+    help: 'The interface of floating addresses has a carrier.',
+    read: ({ snapshot, settings }) =>
+      snapshot === undefined
+        ? []
+        : floatingInterfaces(settings).map((name) => ({
+            labels: { interface: name },
+            value: Number(!snapshot.state.downInterfaces.includes(name)),
+          })),
   },
   gauge(
     'vipair_contested',
@@ -188,7 +214,7 @@ export const metricDocs: readonly MetricDoc[] = [
     Number(isConfigDifferent),
   ),
   state(
-    'vipair_lease_mode',
+    'vipair_gate_mode',
     'mode',
     'How the kernel takes the addresses from a director that died or froze.',
     ['nftables', 'address', 'off'],
@@ -202,11 +228,11 @@ export const metricDocs: readonly MetricDoc[] = [
   ),
   counter(
     'vipair_lease_renewals_late_total',
-    'Renewals that came after more than half of the lease.',
+    'Heartbeats in office that left when less than one interval of the lease was left.',
     ({ gate }) => gate.renewalsLate,
   ),
   counter(
-    'vipair_lease_reinstalls_total',
+    'vipair_gate_reinstalled_total',
     'Times the gate was gone or changed by somebody else and was put back.',
     ({ gate }) => gate.reinstalled,
   ),

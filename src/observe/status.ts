@@ -1,6 +1,9 @@
 import { explainWhy, formatMs } from '../core/explain.ts';
+import { isScript } from '../core/paths.ts';
+import { floatingInterfaces, tracksOf } from '../core/tracks.ts';
 import {
   type DirectorState,
+  type PathSetting,
   type Refusal,
   type Role,
   type Settings,
@@ -32,7 +35,9 @@ export interface Status {
     readonly held: boolean;
   }[];
   readonly links: readonly LinkStatus[];
+  /** Paths and scripts. */
   readonly paths: readonly PathStatus[];
+  readonly interfaces: readonly InterfaceStatus[];
   /** Since when the silent peer still answers for the addresses, ISO 8601; null when it does not. */
   readonly contested: string | null;
   /** The last claim of a floating address by a MAC that is not of the pair. */
@@ -87,11 +92,27 @@ export interface LinkStatus {
 
 export interface PathStatus {
   readonly name: string;
-  readonly interface: string;
-  readonly target: string;
+  /** How it is found out: by ARP or ND with every heartbeat, by ping, or by a script. */
+  readonly kind: 'arp' | 'icmp' | 'script';
+  /** Null of a script, as is `target`. */
+  readonly interface: string | null;
+  readonly target: string | null;
   /** Null until it answered or was given up for the first time. */
   readonly up: boolean | null;
+  /** What the peer says of its own; null while nothing is heard from it. */
+  readonly peerUp: boolean | null;
   readonly required: boolean;
+  /** What losing it takes from the priority. */
+  readonly score: number;
+  /** What is complained of, where somebody looks who has words. */
+  readonly detail: string | null;
+}
+
+/** An interface of a floating address; losing its carrier counts as losing a required path. */
+export interface InterfaceStatus {
+  readonly name: string;
+  readonly carrier: boolean;
+  readonly peerCarrier: boolean | null;
 }
 
 export interface LeaseStatus {
@@ -106,11 +127,19 @@ export interface LeaseStatus {
   readonly problem: string | null;
 }
 
-/** `extraProblems` are those of the process that asks: an API that cannot listen, a journal that cannot write. */
+/** What the process that asks knows besides. */
+export interface Surroundings {
+  readonly version: string;
+  /** An API that cannot listen, a journal that cannot write. */
+  readonly extraProblems?: readonly string[];
+  /** By its name, what is wrong with a track that is reported to the pulse. */
+  readonly complaints?: ReadonlyMap<string, string>;
+}
+
 export function statusView(
   snapshot: PulseSnapshot,
   settings: Settings,
-  { version, extraProblems = [] }: { readonly version: string; readonly extraProblems?: readonly string[] },
+  { version, extraProblems = [], complaints = noComplaints }: Surroundings,
 ): Status {
   const { state, gate } = snapshot;
   return {
@@ -130,12 +159,11 @@ export function statusView(
       held,
     })),
     links: snapshot.links.map((link, index) => linkStatus(link, index, snapshot, settings)),
-    paths: settings.paths.map(({ name, interfaceName, address, isRequired }, index) => ({
+    paths: settings.paths.map((path, index) => pathStatus(path, index, { snapshot, settings, complaints })),
+    interfaces: floatingInterfaces(settings).map((name, index) => ({
       name,
-      interface: interfaceName,
-      target: address,
-      up: state.paths[index]?.isUp ?? null,
-      required: isRequired,
+      carrier: !state.downInterfaces.includes(name),
+      peerCarrier: isOkAtPeer(snapshot, settings.paths.length + index, settings) ?? null,
     })),
     contested: contestedSince(snapshot),
     foreign:
@@ -156,7 +184,7 @@ export function statusView(
       problem: gate.problem ?? null,
     },
     timers: { intervalMs: settings.intervalMs, leaseMs: settings.leaseMs, deadMs: settings.deadMs },
-    problems: [...problemsOf(snapshot, settings), ...extraProblems],
+    problems: [...problemsOf(snapshot, settings, complaints), ...extraProblems],
     realtime: snapshot.realtimeProblem === undefined,
     kernelPath: snapshot.kernelPath,
     version,
@@ -167,9 +195,47 @@ export function statusView(
   };
 }
 
+const noComplaints: ReadonlyMap<string, string> = new Map();
+
 /** Is the peer heard on any link, as of this snapshot? */
 export function isPeerHeard({ state, atMs }: Pick<PulseSnapshot, 'state' | 'atMs'>, deadMs: number): boolean {
   return state.peer !== undefined && atMs - state.peer.heardAtMs < deadMs;
+}
+
+function pathStatus(
+  path: PathSetting,
+  index: number,
+  {
+    snapshot,
+    settings,
+    complaints,
+  }: {
+    readonly snapshot: PulseSnapshot;
+    readonly settings: Settings;
+    readonly complaints: ReadonlyMap<string, string>;
+  },
+): PathStatus {
+  const { name, interfaceName, address, source, isRequired, score } = path;
+  return {
+    name,
+    kind: isScript(path) ? 'script' : source === 'wire' ? 'arp' : 'icmp',
+    interface: isScript(path) ? null : interfaceName,
+    target: isScript(path) ? null : address,
+    up: snapshot.state.paths[index]?.isUp ?? null,
+    peerUp: isOkAtPeer(snapshot, index, settings) ?? null,
+    required: isRequired,
+    score,
+    detail: complaints.get(name) ?? null,
+  };
+}
+
+/** What the peer last said of the track of this position; undefined once it is silent, or counts others. */
+export function isOkAtPeer(snapshot: PulseSnapshot, index: number, settings: Settings): boolean | undefined {
+  const trackCount = tracksOf(snapshot.state, settings).length;
+  const said = isPeerHeard(snapshot, settings.deadMs)
+    ? snapshot.state.peer?.advertisement.pathsOk
+    : undefined;
+  return said?.length === trackCount ? said[index] : undefined;
 }
 
 function peerStatus(snapshot: PulseSnapshot, settings: Settings): PeerStatus {
@@ -222,7 +288,11 @@ export function isHeardByPeer(snapshot: PulseSnapshot, index: number, deadMs: nu
   return isPeerHeard(snapshot, deadMs) && snapshot.state.peer?.advertisement.hears[index] === true;
 }
 
-function problemsOf(snapshot: PulseSnapshot, settings: Settings): readonly string[] {
+function problemsOf(
+  snapshot: PulseSnapshot,
+  settings: Settings,
+  complaints: ReadonlyMap<string, string>,
+): readonly string[] {
   const { state, gate, realtimeProblem } = snapshot;
   const isHeard = isPeerHeard(snapshot, settings.deadMs);
   return [
@@ -235,9 +305,17 @@ function problemsOf(snapshot: PulseSnapshot, settings: Settings): readonly strin
     ...(isHeard && state.peer?.advertisement.isMaintenance === true
       ? [`${settings.peerName} is in maintenance and will not take over.`]
       : []),
-    ...settings.paths
-      .filter((_, index) => state.paths[index]?.isUp === false)
-      .map(({ name, address }) => `Path ${name}: ${address} does not answer.`),
+    ...settings.paths.flatMap((path, index) =>
+      pathProblem(path, state.paths[index]?.isUp === false, complaints.get(path.name)),
+    ),
+    ...floatingInterfaces(settings)
+      .filter(
+        (name) =>
+          state.downInterfaces.includes(name) &&
+          !snapshot.links.some(({ interfaceName, carrier }) => interfaceName === name && !carrier),
+      )
+      .map((name) => `${name}, which floating addresses are on, has no carrier.`),
+    ...foreignProblem(snapshot),
     ...(contestedSince(snapshot) === null
       ? []
       : [`Contested: ${settings.peerName} is silent but still answers for the addresses.`]),
@@ -246,6 +324,26 @@ function problemsOf(snapshot: PulseSnapshot, settings: Settings): readonly strin
     ...(realtimeProblem === undefined ? [] : [`Not in real time: ${realtimeProblem}`]),
     ...(snapshot.kernelPath === 'commands' ? ['The kernel is spoken to by commands, which is slower.'] : []),
   ];
+}
+
+function pathProblem(path: PathSetting, isDown: boolean, complaint: string | undefined): readonly string[] {
+  if (!isDown && complaint === undefined) {
+    return [];
+  }
+  const [what, silence] = isScript(path) ? ['Script', 'fails'] : ['Path', `${path.address} does not answer`];
+  return [`${what} ${path.name}: ${complaint ?? silence}.`];
+}
+
+/** Not for ever: who claimed an address once may have been mended. */
+const foreignForMs = 600_000;
+
+function foreignProblem(snapshot: PulseSnapshot): readonly string[] {
+  const { foreign } = snapshot.state;
+  return foreign === undefined || snapshot.atMs - foreign.atMs > foreignForMs
+    ? []
+    : [
+        `${foreign.mac}, which is not of the pair, claimed ${foreign.address} ${formatMs(ageMs(snapshot, foreign.atMs))} ago: find that host and take the address from it.`,
+      ];
 }
 
 function contestedSince(snapshot: PulseSnapshot): string | null {

@@ -3,7 +3,7 @@ import { chmodSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type ReportedTrack } from '../../src/config/settings.ts';
-import { type Finding, findOut, watchTracks } from '../../src/director/tracks.ts';
+import { type Finding, findOut, type Tracks, watchTracks } from '../../src/director/tracks.ts';
 import { eventually } from '../lab/eventually.ts';
 
 const base = { intervalMs: 10, timeoutMs: 1000, rise: 2, fall: 2 };
@@ -37,6 +37,8 @@ function watch(tracks: readonly ReportedTrack[], findings: Readonly<Record<strin
   return { watched, told, looks, most: () => most };
 }
 
+const complaintOf = (watched: Tracks) => [...watched.complaints().values()][0];
+
 const good = { isOk: true, detail: '' };
 const bad = { isOk: false, detail: 'no space' };
 const unable = { isOk: undefined, detail: 'no tool' };
@@ -59,12 +61,12 @@ describe('tracks', () => {
     );
   });
 
-  it('name in problems what is down now, and forget it when it works again', async () => {
+  it('complain of what is down now, and forget it when it works again', async () => {
     const { watched, looks } = watch([script('disk')], { disk: [bad, bad, bad, good, good, good] });
-    await eventually('it failed', () => watched.problems()[0]);
-    assert.deepEqual(watched.problems(), ['Script disk is down: no space']);
+    await eventually('it failed', () => complaintOf(watched));
+    assert.deepEqual([...watched.complaints()], [['disk', 'no space']]);
     await eventually('it works', () => ((looks.get('disk') ?? 0) > 5 ? true : undefined));
-    assert.deepEqual(watched.problems(), []);
+    assert.deepEqual([...watched.complaints()], []);
     watched[Symbol.dispose]();
   });
 
@@ -77,8 +79,8 @@ describe('tracks', () => {
       ...base,
     };
     const { watched, told, looks } = watch([path], { far: [good, good, unable, unable, unable, bad, bad] });
-    await eventually('it was unable', () => watched.problems()[0]);
-    assert.deepEqual(watched.problems(), ['Path far cannot be looked at: no tool']);
+    await eventually('it was unable', () => complaintOf(watched));
+    assert.deepEqual([...watched.complaints()], [['far', 'cannot be looked at: no tool']]);
     await eventually('it is down', () => ((looks.get('far') ?? 0) > 8 ? true : undefined));
     watched[Symbol.dispose]();
     assert.deepEqual(told, ['far up', 'far no tool', 'far able', 'far down no space']);

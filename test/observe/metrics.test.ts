@@ -24,11 +24,54 @@ describe('metrics', () => {
       'vipair_takeover_duration_seconds_bucket{le="+Inf"} 2',
       'vipair_takeover_duration_seconds_sum 0.0065',
       'vipair_takeover_duration_seconds_count 2',
+      'vipair_gate_mode{mode="nftables"} 1',
+      'vipair_gate_mode{mode="off"} 0',
+      'vipair_gate_reinstalled_total 2',
+      'vipair_lease_renewals_late_total 1',
+      'vipair_interface_carrier{interface="eth1"} 1',
+      'vipair_contested 0',
+      'vipair_contests_total 0',
+      'vipair_foreign_claims_total 0',
       'vipair_pulse_up 1',
       'vipair_build_info{version="1.2.3",node_version="v20.0.0"} 1',
     ]) {
       assert.ok(lines.includes(line), line);
     }
+  });
+
+  it('shows a path as each director sees it, and the peer’s only while it is heard', async () => {
+    const path = { interfaceName: '', address: '', source: 'reported', isRequired: true, score: 0 } as const;
+    const paths = [
+      { ...path, name: 'disk' },
+      { ...path, name: 'cpu' },
+    ];
+    const started = play(silenceStory.slice(0, 4)).at(-1)?.after ?? initialState(settings);
+    assert.ok(started.peer !== undefined);
+    const state = {
+      ...started,
+      peer: {
+        ...started.peer,
+        advertisement: { ...started.peer.advertisement, pathsOk: [false, true, true, true] },
+      },
+      paths: [
+        { answeredAtMs: 1, isUp: true },
+        { answeredAtMs: undefined, isUp: undefined },
+      ],
+    };
+    const shown = async (atMs: number) => {
+      const text = await createMetrics().render({
+        ...sample(),
+        settings: { ...settings, paths },
+        snapshot: snapshotOf(state, { atMs }),
+      });
+      return text.split('\n').filter((line) => line.startsWith('vipair_path_up'));
+    };
+    assert.deepEqual(await shown(120), [
+      'vipair_path_up{path="disk"} 1',
+      'vipair_path_up_at_peer{path="disk"} 0',
+      'vipair_path_up_at_peer{path="cpu"} 1',
+    ]);
+    assert.deepEqual(await shown(1000), ['vipair_path_up{path="disk"} 1']);
   });
 
   it('shows the same again when nothing changed', async () => {

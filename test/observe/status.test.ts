@@ -38,6 +38,10 @@ describe('status', () => {
         links: 2,
         paths: [],
         contested: null,
+        interfaces: [
+          { name: 'eth0', carrier: true, peerCarrier: null },
+          { name: 'eth1', carrier: true, peerCarrier: null },
+        ],
         foreign: null,
         lease: {
           mode: 'nftables',
@@ -102,6 +106,15 @@ describe('status', () => {
 
   it('shows paths, a contest and who else claims an address', () => {
     const paths: typeof settings.paths = [
+      { name: 'disk', interfaceName: '', address: '', source: 'reported', isRequired: false, score: 60 },
+      {
+        name: 'far',
+        interfaceName: 'eth1',
+        address: '9.9.9.9',
+        source: 'reported',
+        isRequired: true,
+        score: 0,
+      },
       {
         name: 'upstream',
         interfaceName: 'eth0',
@@ -111,17 +124,63 @@ describe('status', () => {
         score: 0,
       },
     ];
-    const { office } = backup;
-    assert.ok(office.role === 'backup');
+    const { office, peer } = backup;
+    assert.ok(office.role === 'backup' && peer !== undefined);
     const snapshot = snapshotOf({
       ...backup,
+      peer: {
+        ...peer,
+        advertisement: { ...peer.advertisement, pathsOk: [true, false, true, true, false] },
+      },
+      downInterfaces: ['eth0'],
       office: { ...office, contestedAtMs: 110 },
-      paths: [{ answeredAtMs: 10, isUp: false }],
+      paths: [
+        { answeredAtMs: 5, isUp: false },
+        { answeredAtMs: undefined, isUp: undefined },
+        { answeredAtMs: 10, isUp: false },
+      ],
       foreign: { address: '192.0.2.10', mac: '02:00:00:00:00:99', atMs: 115 },
     });
-    const status = statusView(snapshot, { ...settings, paths }, { version: '1' });
+    const complaints = new Map([['disk', '/check ended with exit code 1: full']]);
+    const status = statusView(snapshot, { ...settings, paths }, { version: '1', complaints });
     assert.deepEqual(status.paths, [
-      { name: 'upstream', interface: 'eth0', target: '192.0.2.1', up: false, required: true },
+      {
+        name: 'disk',
+        kind: 'script',
+        interface: null,
+        target: null,
+        up: false,
+        peerUp: true,
+        required: false,
+        score: 60,
+        detail: '/check ended with exit code 1: full',
+      },
+      {
+        name: 'far',
+        kind: 'icmp',
+        interface: 'eth1',
+        target: '9.9.9.9',
+        up: null,
+        peerUp: false,
+        required: true,
+        score: 0,
+        detail: null,
+      },
+      {
+        name: 'upstream',
+        kind: 'arp',
+        interface: 'eth0',
+        target: '192.0.2.1',
+        up: false,
+        peerUp: true,
+        required: true,
+        score: 0,
+        detail: null,
+      },
+    ]);
+    assert.deepEqual(status.interfaces, [
+      { name: 'eth0', carrier: false, peerCarrier: true },
+      { name: 'eth1', carrier: true, peerCarrier: false },
     ]);
     assert.equal(status.contested, '2025-06-15T15:06:40.110Z');
     assert.deepEqual(status.foreign, {
@@ -130,7 +189,10 @@ describe('status', () => {
       at: '2025-06-15T15:06:40.115Z',
     });
     assert.deepEqual(status.problems, [
+      'Script disk: /check ended with exit code 1: full.',
       'Path upstream: 192.0.2.1 does not answer.',
+      'eth0, which floating addresses are on, has no carrier.',
+      '02:00:00:00:00:99, which is not of the pair, claimed 192.0.2.10 5 ms ago: find that host and take the address from it.',
       'Contested: lvs1 is silent but still answers for the addresses.',
     ]);
   });
