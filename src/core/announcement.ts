@@ -1,3 +1,5 @@
+import { type DirectorState } from './state.ts';
+
 /**
  * When to tell the neighbours again who owns the floating addresses.
  *
@@ -14,4 +16,11 @@ const refreshGapMs = 60_000;
 /** The wait until the next announcement once `announcedCount` of them were made. */
 export function announcementGapMs(announcedCount: number): number {
   return repeatGapsMs[announcedCount - 1] ?? refreshGapMs;
+}
+
+/** Tells the neighbours anew, as after a claim; nothing to tell for a director out of office. */
+export function announceAgain(state: DirectorState, atMs: number): DirectorState {
+  return state.office.role === 'active'
+    ? { ...state, office: { ...state.office, announcedCount: 0, announceAtMs: atMs } }
+    : state;
 }

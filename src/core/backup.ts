@@ -42,13 +42,8 @@ export function settleBackup(state: DirectorState, office: Backup, atMs: number,
     const outcome = { ok: false, reason: 'no-answer' } as const;
     return [{ ...state, takeOver: undefined }, [{ kind: 'answer', commandId, outcome }]];
   }
-  return [
-    {
-      ...state,
-      preferredAtMs: isFitToReturn(state, atMs, settings) ? (state.preferredAtMs ?? atMs) : undefined,
-    },
-    [],
-  ];
+  const preferredAtMs = isFitToReturn(state, atMs, settings) ? (state.preferredAtMs ?? atMs) : undefined;
+  return [preferredAtMs === state.preferredAtMs ? state : { ...state, preferredAtMs }, []];
 }
 
 /** When the wire is to be asked next; undefined when this backup could not act on the answer. */

@@ -35,6 +35,8 @@ export function becomeActive(
       renewAtMs: atMs + renewGapMs(settings),
       handover: undefined,
       duelAtMs: undefined,
+      worseAtMs: undefined,
+      askAtMs: atMs,
       heedsWishAfterMs: 0,
     },
     sinceMs: atMs,

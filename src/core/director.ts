@@ -10,16 +10,18 @@
  *
  * Source: RFC 9568 §6.4 for the roles; what differs is said where it differs.
  */
-import { meet, settleActive } from './active.ts';
+import { meet, meetOnWire, settleActive } from './active.ts';
 import { advertisementOf } from './advertise.ts';
+import { announceAgain } from './announcement.ts';
 import { becomeBackup, probeDueMs, settleBackup, withoutEvidence } from './backup.ts';
 import { becomeActive, failClaim } from './claim.ts';
 import { handleCommand } from './command.ts';
 import { hearAnswer } from './evidence.ts';
 import { heedAnswer, heedRequest, heedWish, startHandover } from './handover.ts';
 import { leaveOffice, stopNow } from './leave.ts';
+import { type Backup } from './office.ts';
 import { judgePaths, proveTarget, takeReport, wirePaths } from './paths.ts';
-import { type DirectorEvent, type DirectorState, type Settings, type Step } from './state.ts';
+import { type DirectorEvent, type DirectorState, type Role, type Settings, type Step } from './state.ts';
 import { claimDue } from './vacancy.ts';
 
 export function initialState(settings: Settings): DirectorState {
@@ -96,14 +98,15 @@ export function nextDeadlineMs(state: DirectorState, settings: Settings): number
 function run(from: Step, ...parts: readonly ((state: DirectorState) => Step)[]): Step {
   return parts.reduce<Step>(([state, effects], part) => {
     const [next, more] = part(state);
-    return [next, [...effects, ...more]];
+    return [next, effects.length === 0 ? more : [...effects, ...more]];
   }, from);
 }
 
 /**
  * A late tick means that this process did not run, so what it did not hear proves nothing: silence is
  * counted anew. An active director that slept past its lease has lost the addresses by the kernel's
- * clock and must presume that the peer holds them: it releases before it does anything else.
+ * clock and must presume that the peer holds them: it releases before it does anything else. So does one
+ * that slept over a claim: meanwhile the peer may have found the wire silent and claimed itself.
  */
 function wake(state: DirectorState, atMs: number, settings: Settings): Step {
   const lateMs = atMs - state.advertiseAtMs;
@@ -111,10 +114,19 @@ function wake(state: DirectorState, atMs: number, settings: Settings): Step {
     return [state, []];
   }
   const awake = withoutEvidence({ ...state, listeningSinceMs: atMs });
-  if (state.office.role === 'active' && lateMs + settings.intervalMs >= settings.leaseMs) {
-    return leaveOffice(awake, { kind: 'overslept', lateMs }, atMs);
+  switch (state.office.role) {
+    case 'active':
+      return lateMs + settings.intervalMs >= settings.leaseMs
+        ? leaveOffice(awake, { kind: 'overslept', lateMs }, atMs)
+        : [awake, []];
+    case 'claiming':
+      // What was known when the claim began is known no longer, and it may have opened the gate only now.
+      return [becomeBackup(awake, { kind: 'overslept', lateMs }, atMs), [{ kind: 'release' }]];
+    case 'initialize':
+    case 'backup':
+    case 'stopped':
+      return [awake, []];
   }
-  return [awake, []];
 }
 
 function handle(state: DirectorState, event: DirectorEvent, settings: Settings): Step {
@@ -137,7 +149,11 @@ function handle(state: DirectorState, event: DirectorEvent, settings: Settings):
     case 'advertisement':
       return hear(state, event, settings);
     case 'answer-heard':
-      return [proveTarget(hearAnswer(state, event, settings), event, event.atMs, settings), []];
+      return meetOnWire(
+        proveTarget(hearAnswer(state, event, settings), event, event.atMs, settings),
+        event,
+        settings,
+      );
     case 'path-reported':
       return [takeReport(state, event, settings), []];
     case 'wire-flooded':
@@ -184,17 +200,13 @@ function hear(
         ? [becomeBackup(heard, { kind: 'heard-active-peer' }, atMs), [{ kind: 'release' }]]
         : [heard, []];
     case 'backup': {
-      const vacantAtMs = isPeerActive ? undefined : (heard.office.vacantAtMs ?? atMs);
-      const hasSeenActive = heard.office.hasSeenActive || isPeerActive;
-      return heedRequest(
-        { ...heard, office: { ...heard.office, vacantAtMs, hasSeenActive } },
-        atMs,
-        settings,
-      );
+      const office = hearInBackup(heard.office, state.peer?.advertisement.role, advertisement.role, atMs);
+      return heedRequest({ ...heard, office }, atMs, settings);
     }
     case 'active':
       return run(
         [heard, []],
+        (active) => [isPeerBack(state, event, settings) ? announceAgain(active, atMs) : active, []],
         (active) => meet(active, atMs, settings),
         (active) => heedAnswer(active, atMs, settings),
         (active) => heedWish(active, atMs, settings),
@@ -205,13 +217,47 @@ function hear(
   }
 }
 
+/** Who goes first if the office is vacant is told by what was heard of the peer in this tenure. */
+function hearInBackup(office: Backup, roleBefore: Role | undefined, role: Role, atMs: number): Backup {
+  switch (role) {
+    case 'active':
+      // It took its turn; if it leaves office now, this director is next.
+      return { ...office, vacantAtMs: undefined, hasSeenActive: true, hasLeftOffice: false };
+    case 'initialize':
+      return { ...office, vacantAtMs: office.vacantAtMs ?? atMs };
+    case 'backup':
+      return {
+        ...office,
+        vacantAtMs: office.vacantAtMs ?? atMs,
+        // One that has started anew did not leave office: it may claim like any other.
+        hasSeenActive: office.hasSeenActive && roleBefore !== 'initialize',
+      };
+  }
+}
+
+/**
+ * Is a peer heard that may have held the office without our hearing of it? One that was silent, or whose
+ * term says that it claimed: then the neighbours may have learned of it and not that it has let go.
+ */
+function isPeerBack(
+  { peer, term }: DirectorState,
+  { atMs, isProven, advertisement }: Extract<DirectorEvent, { kind: 'advertisement' }>,
+  settings: Settings,
+): boolean {
+  const knownTerm = peer?.isProven === true ? peer.advertisement.term : 0;
+  return (
+    (peer !== undefined && atMs - peer.heardAtMs >= settings.deadMs) ||
+    (isProven && advertisement.role !== 'active' && advertisement.term > Math.max(term, knownTerm))
+  );
+}
+
 function claimed(state: DirectorState, atMs: number, settings: Settings): Step {
   switch (state.office.role) {
     case 'claiming':
       return becomeActive(state, state.office, atMs, settings);
     case 'active':
       // An address that somebody removed is back: tell the neighbours as after a first claim.
-      return [{ ...state, office: { ...state.office, announcedCount: 0, announceAtMs: atMs } }, []];
+      return [announceAgain(state, atMs), []];
     case 'initialize':
     case 'backup':
     case 'stopped':

@@ -43,8 +43,33 @@ export function isPeerSilent(state: DirectorState, atMs: number, settings: Setti
   return state.peer === undefined || atMs - state.peer.heardAtMs >= settings.deadMs;
 }
 
-/** The order between two directors that are both fit: priority, then the lower node id. */
-export function isBetterThanPeer(peer: Peer, settings: Settings): boolean {
-  const { priority } = peer.advertisement;
-  return settings.priority === priority ? settings.nodeId === 1 : settings.priority > priority;
+/**
+ * The order between two directors that are both fit: priority as both state it, then the lower node id. Where
+ * nothing is known of the peer the node id alone tells who goes first.
+ */
+export function isBetterThanPeer(state: DirectorState, settings: Settings): boolean {
+  const own = scoredPriority(state, settings);
+  const priority = state.peer?.advertisement.priority ?? own;
+  return own === priority ? settings.nodeId === 1 : own > priority;
+}
+
+/**
+ * A director that did not run reads what was sent meanwhile in an instant, however old it is. What the peer says
+ * now is known when it had time to say it.
+ */
+export function trustsFromMs({ listeningSinceMs }: DirectorState, { intervalMs }: Settings): number {
+  return listeningSinceMs + intervalMs;
+}
+
+/** The silent peer may just now be looking into this director's silence: it was not active when last heard. */
+export function mayBothClaim({ peer }: DirectorState): boolean {
+  return peer?.advertisement.role !== 'active';
+}
+
+/**
+ * How much longer than the other this director waits where both may claim: two that see the office vacant at
+ * the same moment must not take it at the same moment, for until then neither has anything to answer for.
+ */
+export function deferenceMs(state: DirectorState, settings: Settings): number {
+  return isBetterThanPeer(state, settings) ? 0 : 2 * settings.intervalMs;
 }

@@ -11,6 +11,8 @@
  * An answer from the peer's MAC after `deadMs` means that the peer lives behind broken heartbeats:
  * *contested*. The backup then waits until the answers end, or as long as it was told to.
  */
+import { announceAgain } from './announcement.ts';
+import { deferenceMs, mayBothClaim } from './eligibility.ts';
 import { type Backup } from './office.ts';
 import { isSame, wirePaths } from './paths.ts';
 import {
@@ -107,6 +109,9 @@ export function verdict(
   if (!isUnanswered(evidence, atMs)) {
     return undefined;
   }
+  if (silentMs < deferredMs(state, settings)) {
+    return undefined;
+  }
   const { unansweredCount } = evidence;
   const linkCount = settings.links.length;
   if (contestedAtMs !== undefined) {
@@ -119,6 +124,18 @@ export function verdict(
     return { kind: 'evidence', silentMs, linkCount, unansweredCount, provenBy };
   }
   return silentMs >= settings.deadMs ? { kind: 'silence', silentMs, linkCount } : undefined;
+}
+
+/**
+ * The silence that is needed from the one that comes second where both may claim. A better one that claims
+ * after the same silence has the addresses by then, and answers.
+ */
+function deferredMs(state: DirectorState, settings: Settings): number {
+  const orderMs = deferenceMs(state, settings);
+  if (orderMs === 0 || !mayBothClaim(state)) {
+    return 0;
+  }
+  return (state.peer === undefined ? settings.listenMs : settings.deadMs) + orderMs;
 }
 
 /** A neighbour answered one of the latest probes: what the peer does not answer now, it could have heard. */
@@ -179,9 +196,7 @@ function claimedByForeign(
     return state;
   }
   const told = { ...state, foreign: { address, mac, atMs }, foreignCount: state.foreignCount + 1 };
-  return state.office.role === 'active'
-    ? { ...told, office: { ...state.office, announcedCount: 0, announceAtMs: atMs } }
-    : told;
+  return announceAgain(told, atMs);
 }
 
 function heardNeighbor(

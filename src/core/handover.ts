@@ -7,7 +7,7 @@
  */
 import { answered } from './answer.ts';
 import { startClaim } from './claim.ts';
-import { handoverRefusal, isPeerSilent } from './eligibility.ts';
+import { handoverRefusal, isPeerSilent, trustsFromMs } from './eligibility.ts';
 import { leaveOffice, stopNow } from './leave.ts';
 import {
   type CommandOutcome,
@@ -128,7 +128,7 @@ export function heedRequest(state: DirectorState, atMs: number, settings: Settin
   if (role !== 'active' || handoverRequest === 0) {
     return [state.refused.request === 0 ? state : { ...state, refused: { request: 0, refusal: 'none' } }, []];
   }
-  if (handoverRequest === state.refused.request) {
+  if (handoverRequest === state.refused.request || atMs < trustsFromMs(state, settings)) {
     return [state, []];
   }
   const refusal = handoverRefusal(state, peer, atMs, settings);

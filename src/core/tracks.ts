@@ -46,7 +46,7 @@ export function scoredPriority(state: DirectorState, settings: Settings): number
  */
 export function isPeerBetterPlaced(state: DirectorState, peer: Advertisement, settings: Settings): boolean {
   const tracks = tracksOf(state, settings);
-  if (tracks.length !== peer.pathsOk.length) {
+  if (tracks.length !== peer.pathsOk.length || tracks.every(({ isOk }) => isOk)) {
     return false;
   }
   const required = tracks

@@ -1,4 +1,11 @@
-import { isBetterThanPeer, isPeerSilent, refusalOf } from './eligibility.ts';
+import {
+  deferenceMs,
+  isBetterThanPeer,
+  isPeerSilent,
+  mayBothClaim,
+  refusalOf,
+  trustsFromMs,
+} from './eligibility.ts';
 import { type DirectorState, type Settings, type Why } from './state.ts';
 
 /** When a backup takes office if nothing else happens, and what it would say for it. */
@@ -28,14 +35,16 @@ export function claimDue(state: DirectorState, atMs: number, settings: Settings)
   // Where the wire can be asked, it decides about a silent peer: see evidence.ts.
   const silence = settings.canProbe ? undefined : silenceDue(state, settings);
   const [due] = [vacancy, silence].filter((claim) => claim !== undefined).sort((a, b) => a.atMs - b.atMs);
-  return due === undefined ? undefined : { ...due, atMs: Math.max(due.atMs, state.holdUntilMs) };
+  return due === undefined
+    ? undefined
+    : { ...due, atMs: Math.max(due.atMs, state.holdUntilMs, trustsFromMs(state, settings)) };
 }
 
 function silenceDue(state: DirectorState, settings: Settings): ClaimDue {
   const heardAtMs = state.peer?.heardAtMs;
   const countedFromMs = Math.max(heardAtMs ?? state.listeningSinceMs, state.listeningSinceMs);
   return {
-    atMs: countedFromMs + settings.deadMs,
+    atMs: countedFromMs + settings.deadMs + (mayBothClaim(state) ? deferenceMs(state, settings) : 0),
     why: (nowMs) =>
       heardAtMs === undefined
         ? { kind: 'nobody-answered', listenedMs: nowMs - state.listeningSinceMs }
@@ -59,8 +68,9 @@ function vacancyDue(
     return undefined;
   }
   const { role, refusal, priority, isResigning } = peer.advertisement;
+  // Two that both let the other go first must not both be out of patience at the same moment.
   const patience: ClaimDue = {
-    atMs: vacantAtMs + settings.listenMs + settings.deadMs,
+    atMs: vacantAtMs + settings.listenMs + settings.deadMs + deferenceMs(state, settings),
     why: (nowMs) => ({ kind: 'vacant-too-long', vacantMs: nowMs - vacantAtMs }),
   };
   if (!peer.isProven || office.hasLeftOffice) {
@@ -72,7 +82,7 @@ function vacancyDue(
   if (office.hasSeenActive) {
     return { atMs: vacantAtMs, why: () => ({ kind: 'peer-left-office', peerRole: role }) };
   }
-  if (isBetterThanPeer(peer, settings)) {
+  if (isBetterThanPeer(state, settings)) {
     return { atMs: vacantAtMs, why: () => ({ kind: 'vacant-and-better', peerPriority: priority }) };
   }
   return patience;

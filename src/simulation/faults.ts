@@ -94,7 +94,10 @@ function chooseAction(random: Random, settings: Readonly<Record<NodeName, Settin
     () => ({ kind: 'port-silent', node, interfaceName }),
     () => ({ kind: 'no-carrier', node, interfaceName }),
     () => ({ kind: 'partition' }),
-    () => ({ kind: 'router-down', interfaceName: settings.a.floating[index]?.interfaceName ?? interfaceName }),
+    () => ({
+      kind: 'router-down',
+      interfaceName: settings.a.floating[index]?.interfaceName ?? interfaceName,
+    }),
     () => ({ kind: 'kill', node }),
     () => ({ kind: 'kill', node }),
     () => ({ kind: 'host-down', node }),
@@ -115,7 +118,11 @@ function chooseAction(random: Random, settings: Readonly<Record<NodeName, Settin
     () => ({ kind: 'command', node, command: { kind: 'failover', isForced: random.chance(0.3) } }),
     () => ({ kind: 'command', node, command: { kind: 'failover', isForced: false } }),
     () => ({ kind: 'command', node, command: { kind: 'take-over' } }),
-    () => ({ kind: 'command', node, command: { kind: 'maintenance', isOn: true, isForced: random.chance(0.5) } }),
+    () => ({
+      kind: 'command',
+      node,
+      command: { kind: 'maintenance', isOn: true, isForced: random.chance(0.5) },
+    }),
   ])();
 }
 

@@ -4,7 +4,7 @@ import { type Violation, type Watcher, watchInvariants } from './invariants.ts';
 import { type NodeName } from './network.ts';
 import { createRandom, type Random } from './random.ts';
 import { pairSettings } from './settings.ts';
-import { createWorld, type WorldOptions } from './world.ts';
+import { createWorld, type World, type WorldOptions } from './world.ts';
 
 /** A pair, and what goes wrong in it. Everything follows from the seed; the faults may be thinned out. */
 export interface Scenario {
@@ -28,8 +28,8 @@ export type Mutation = Pick<WorldOptions, 'step' | 'latches'>;
 
 /** The faults begin when the pair has found itself. */
 const faultsFromMs = 2500;
-const faultsForMs = 6000;
-const peaceMs = 2500;
+const faultsForMs = 4500;
+const peaceMs = 1500;
 
 export function scenarioOf(seed: number): Scenario {
   const random = createRandom(seed);
@@ -79,15 +79,26 @@ export function runScenario(scenario: Scenario, mutation: Mutation = {}): Outcom
   for (const fault of faults) {
     plan(world, fault, settings);
   }
-  world.runUntil(wholeFromMs);
-  makeWhole(world, settings);
   const settledMs = wholeFromMs + settlingMs(settings.a);
   watcher.demandPeace(settledMs);
-  for (let untilMs = wholeFromMs; watcher.violation() === undefined && untilMs < settledMs + peaceMs;) {
-    untilMs += 500;
-    world.runUntil(untilMs);
+  world.at(wholeFromMs, () => {
+    makeWhole(world, settings);
+  });
+  const crash = runOn(world, settledMs + peaceMs, () => watcher.violation() !== undefined);
+  return { violation: crash ?? watcher.violation(), seen: watcher.seen, stepCount };
+}
+
+/** A core that throws is a finding like any other. */
+function runOn(world: World, endMs: number, isEnough: () => boolean): Violation | undefined {
+  try {
+    for (let untilMs = 0; untilMs < endMs && !isEnough(); untilMs += 500) {
+      world.runUntil(untilMs);
+    }
+    return undefined;
+  } catch (error) {
+    const detail = error instanceof Error ? error.message : String(error);
+    return { invariant: 'crash', atMs: world.nowMs(), detail };
   }
-  return { violation: watcher.violation(), seen: watcher.seen, stepCount };
 }
 
 /** Deletes faults and shortens them while the same invariant still breaks. */
@@ -130,7 +141,11 @@ function chooseSettings(random: Random): Record<NodeName, Settings> {
   const path = { name: 'upstream', interfaceName: 'eth0', address: '192.0.2.1', source: 'wire' } as const;
   const shared = {
     ...times,
-    failback: random.pick<Settings['failback']>([{ kind: 'manual' }, { kind: 'manual' }, { kind: 'auto', delayMs: 500 }]),
+    failback: random.pick<Settings['failback']>([
+      { kind: 'manual' },
+      { kind: 'manual' },
+      { kind: 'auto', delayMs: 500 },
+    ]),
     contested: random.pick<Settings['contested']>([
       { kind: 'wait' },
       { kind: 'wait' },

@@ -98,6 +98,8 @@ export interface World {
   localMs(node: NodeName): number;
   /** Does the process run, neither frozen nor on a host that sleeps? */
   isRunning(node: NodeName): boolean;
+  /** Does the host not run? */
+  isPaused(node: NodeName): boolean;
   /** Does the host sleep, and its clock with it? */
   isAsleep(node: NodeName): boolean;
   /** Does the node's kernel answer ARP for a floating address now? Without an index: for any. */
@@ -155,6 +157,10 @@ interface Node {
 }
 
 const mostRecorded = 400;
+/** What a clock that drifts loses on the way from one time to the other and back. */
+const roundingMs = 1e-6;
+/** A director that asks to be woken at once, again and again, would stop the world. */
+const mostAtOnce = 20_000;
 /** 2026-01-01, to make boot ids of. */
 const epochMs = 1_767_225_600_000;
 
@@ -168,6 +174,8 @@ export function createWorld(options: WorldOptions): World {
   const drift = options.drift ?? 0;
   const nodes: Readonly<Record<NodeName, Node>> = { a: createNode('a'), b: createNode('b') };
   let nowMs = 0;
+  let busyAtMs = 0;
+  let busyCount = 0;
 
   function createNode(name: NodeName): Node {
     const settings = options.settings[name];
@@ -235,6 +243,17 @@ export function createWorld(options: WorldOptions): World {
   /** Takes the events one after the other, each with all that comes of it, until none is left or the process stalls. */
   function drain(node: Node, life: Life): void {
     for (;;) {
+      if (nowMs !== busyAtMs) {
+        busyAtMs = nowMs;
+        busyCount = 0;
+      }
+      busyCount += 1;
+      if (busyCount > mostAtOnce) {
+        const { kind } = life.current?.step.event ?? { kind: 'nothing' };
+        throw new Error(
+          `time stands still at ${nowMs} ms: ${node.name} in ${life.state.office.role}, ${kind}`,
+        );
+      }
       const { current } = life;
       if (current === undefined) {
         const make = node.life === life ? life.events.shift() : undefined;
@@ -287,7 +306,7 @@ export function createWorld(options: WorldOptions): World {
       return;
     }
     const lateMs = node.latenessMs === 0 ? 0 : random.between(0, node.latenessMs);
-    const wakeAtMs = Math.max(nowMs, node.clock.worldMs(dueMs)) + lateMs;
+    const wakeAtMs = Math.max(nowMs, node.clock.worldMs(dueMs) + roundingMs) + lateMs;
     if (life.wakeAtMs !== undefined && life.wakeAtMs <= wakeAtMs + node.latenessMs && life.wakeAtMs > nowMs) {
       return;
     }
@@ -627,6 +646,8 @@ export function createWorld(options: WorldOptions): World {
       for (const neighbor of network.neighbors) {
         if (neighbor.at.a.interfaceName === interfaceName) {
           neighbor.answers = answers;
+          // What has been away asks anew.
+          neighbor.cache.clear();
           neighbor.wholeSinceMs = nowMs;
         }
       }
@@ -670,6 +691,7 @@ export function createWorld(options: WorldOptions): World {
     kernel: (name) => nodes[name].kernel,
     localMs: (name) => localMs(nodes[name]),
     isRunning: (name) => nodes[name].life !== undefined && runs(nodes[name]),
+    isPaused: (name) => nodes[name].isPaused,
     isAsleep: (name) => nodes[name].isPaused && nodes[name].clock.worldMs(0) === Number.POSITIVE_INFINITY,
     speaks(name, floating) {
       const node = nodes[name];
