@@ -71,7 +71,7 @@ describe('heartbeats', () => {
       [0, 1],
     );
     assert.deepEqual(two.heard[0]?.advertisement, advertisement);
-    assert.deepEqual(two.heard[0]?.macs, ['02:00:00:00:00:01', '02:00:00:00:00:02']);
+    assert.deepEqual(two.heard[0].macs, ['02:00:00:00:00:01', '02:00:00:00:00:02']);
   });
 
   it('are counted by reason and change nothing when they are refused', () => {
