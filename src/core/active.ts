@@ -7,6 +7,7 @@ import { giveUpHandover, startHandover } from './handover.ts';
 import { leaveOffice, stopNow } from './leave.ts';
 import { type Active } from './office.ts';
 import { type DirectorEvent, type DirectorState, type Handover, type Settings, type Step } from './state.ts';
+import { doubtMs } from './paths.ts';
 import { isPeerBetterPlaced, scoredPriority } from './tracks.ts';
 
 /** An active director hears the peer: is it active, too? */
@@ -154,16 +155,16 @@ function placedWorseAtMs(
 
 /** The peer reaches what this director has lost: it is asked, and not again at once if that comes to nothing. */
 function isPathHandoverDue(
-  { downInterfaces }: DirectorState,
+  state: DirectorState,
   { handover, heedsWishAfterMs, worseAtMs }: Active,
   atMs: number,
   settings: Settings,
 ): boolean {
-  const doubtMs = downInterfaces.length > 0 ? 0 : 2 * settings.intervalMs;
+  const patienceMs = state.downInterfaces.length > 0 ? 0 : doubtMs(state, settings);
   return (
     handover === undefined &&
     atMs >= heedsWishAfterMs &&
     worseAtMs !== undefined &&
-    atMs - worseAtMs >= doubtMs
+    atMs - worseAtMs >= patienceMs
   );
 }

@@ -17,6 +17,17 @@ export function isScript({ address }: PathSetting): boolean {
   return address === '';
 }
 
+/**
+ * For how long the peer may yet come to tell of the same loss. Both ask the wire once an interval and judge on
+ * a tick, so one may know two intervals before the other; how far apart reports may be they say themselves.
+ */
+export function doubtMs(state: DirectorState, settings: Settings): number {
+  const lags = settings.paths.map(({ peerLagMs = 0 }, index) =>
+    state.paths[index]?.isUp === false ? peerLagMs : 0,
+  );
+  return Math.max(2 * settings.intervalMs, ...lags);
+}
+
 /** Judges every path of the wire at a tick: up with an answer, down without one for too long or without a carrier. */
 export function judgePaths(state: DirectorState, atMs: number, settings: Settings): DirectorState {
   if (wirePaths(settings).length === 0) {
