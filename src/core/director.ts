@@ -17,6 +17,7 @@ import { becomeBackup, probeDueMs, settleBackup, withoutEvidence } from './backu
 import { becomeActive, failClaim } from './claim.ts';
 import { handleCommand } from './command.ts';
 import { hearAnswer } from './evidence.ts';
+import { trustsFromMs } from './eligibility.ts';
 import { heedAnswer, heedRequest, heedWish, startHandover } from './handover.ts';
 import { leaveOffice, stopNow } from './leave.ts';
 import { type Backup } from './office.ts';
@@ -201,7 +202,13 @@ function hear(
         : [heard, []];
     case 'backup': {
       const office = hearInBackup(heard.office, state.peer?.advertisement.role, advertisement.role, atMs);
-      return heedRequest({ ...heard, office }, atMs, settings);
+      // It may be long ago that it took its turn, read only now.
+      const hasLeftOffice = heard.office.hasLeftOffice && atMs < trustsFromMs(state, settings);
+      return heedRequest(
+        { ...heard, office: { ...office, hasLeftOffice: hasLeftOffice || office.hasLeftOffice } },
+        atMs,
+        settings,
+      );
     }
     case 'active':
       return run(
@@ -317,7 +324,10 @@ function carrier(
 
 /** Sends the heartbeat when it is due, and takes note of links that fell silent. */
 function heartbeat(state: DirectorState, atMs: number, settings: Settings): Step {
-  if (state.office.role === 'stopped' || atMs < state.advertiseAtMs) {
+  const { office } = state;
+  // One that claims in this very step would say that it is out of office, and its next word will be better.
+  const isClaiming = office.role === 'claiming' && office.startedAtMs === atMs;
+  if (office.role === 'stopped' || atMs < state.advertiseAtMs || isClaiming) {
     return [state, []];
   }
   const listened: DirectorState = {

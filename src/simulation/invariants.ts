@@ -155,9 +155,9 @@ export function watchInvariants(world: World, options: WatchOptions): Watcher {
   /** The one that just took over on request: its claim is the later one. */
   function newOwner(): NodeName | undefined {
     const [a, b] = [world.state('a'), world.state('b')];
-    const name = (a?.term ?? 0) > (b?.term ?? 0) ? 'a' : 'b';
-    const state = name === 'a' ? a : b;
-    return state?.office.role === 'active' && state.why.kind === 'handover-taken' ? name : undefined;
+    const isNew = (own: typeof a, other: typeof b) =>
+      own?.office.role === 'active' && own.why.kind === 'handover-taken' && own.term >= (other?.term ?? 0);
+    return isNew(a, b) ? 'a' : isNew(b, a) ? 'b' : undefined;
   }
 
   function checkPartial(): void {

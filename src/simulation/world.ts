@@ -594,6 +594,7 @@ export function createWorld(options: WorldOptions): World {
       nodes[name].isFrozen = true;
     },
     thaw(name) {
+      nodes[name].stall = undefined;
       nodes[name].isFrozen = false;
       goOn(nodes[name]);
     },
