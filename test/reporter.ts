@@ -23,5 +23,9 @@ const PATIENCE_MS = 5000;
 function complain(): void {
   const open = process.getActiveResourcesInfo().filter((kind) => kind !== 'TTYWrap' && kind !== 'PipeWrap');
   process.stderr.write(`\nThe tests have left something open: ${open.join(', ') || 'a pipe'}\n`);
+  // Mocha sets the exit code in a listener of its own; the last one has the word.
+  process.on('exit', () => {
+    process.exitCode = 1;
+  });
   process.exit(1);
 }
