@@ -25,7 +25,10 @@ const layers: Readonly<Record<string, Layer>> = {
   },
   observe: { layers: ['core'], packages: ['prom-client', 'pino', 'picocolors', 'node:'] },
   api: { layers: ['core', 'observe'], packages: ['zod', 'node:'] },
-  cli: { layers: ['api', 'config', 'core', 'observe'], packages: ['commander', 'picocolors', 'node:'] },
+  cli: {
+    layers: ['api', 'config', 'core', 'observe', 'simulation'],
+    packages: ['commander', 'picocolors', 'node:'],
+  },
   simulation: { layers: ['core', 'wire'], packages: [] },
   pulse: { layers: ['core', 'wire', 'config', 'adapters', 'observe', 'api'], packages: ['node:'] },
   director: {

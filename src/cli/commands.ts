@@ -2,6 +2,7 @@ import { type Command, InvalidArgumentError, Option } from 'commander';
 import { parseDurationMs } from '../config/values.ts';
 import { type Help, helpText } from './help.ts';
 import { type LookUpMac } from './arp.ts';
+import { type TryGate } from './host.ts';
 import {
   type ArpOptions,
   type CheckOptions,
@@ -20,6 +21,7 @@ export interface Rim {
   /** The daemon; resolves with its exit code when it has ended. */
   run(options: RunOptions): Promise<number>;
   readonly lookUpMac: LookUpMac;
+  readonly tryGate: TryGate;
   /** Of this program, for `--version`. */
   readonly version: string;
 }
@@ -45,6 +47,7 @@ export function addCommands(frame: Frame): void {
   addFailover(frame);
   addMaintenance(frame);
   addArp(frame);
+  addSimulate(frame);
 }
 
 function addRun({ program, rim, finish }: Frame): void {
@@ -57,9 +60,9 @@ function addRun({ program, rim, finish }: Frame): void {
   });
 }
 
-function addCheck({ program, io, finish }: Frame): void {
+function addCheck({ program, io, rim, finish }: Frame): void {
   command(program, 'check', 'Check the configuration, and this host against it.', {
-    text: 'Prints every problem with its line, or what was understood.',
+    text: 'Prints every problem with its line; or what was understood, and which single failures would move the\naddresses, as a rehearsal with the real election shows it.',
     examples: ['', '--config ./vipair.yaml --no-here', '--schema > vipair.schema.json'],
     codes: ['configuration'],
   })
@@ -69,7 +72,13 @@ function addCheck({ program, io, finish }: Frame): void {
     .addOption(new Option('--no-here', 'look at the file only'))
     .action(async (options: Given<CheckOptions>, self: Command) => {
       const { checkCommand } = await import('./check.ts');
-      finish(await checkCommand({ ...commonOptions(self), json: false, schema: false, ...options }, io));
+      finish(
+        await checkCommand(
+          { ...commonOptions(self), json: false, schema: false, ...options },
+          io,
+          rim.tryGate,
+        ),
+      );
     });
 }
 
@@ -169,6 +178,27 @@ function addArp({ program, io, rim, finish }: Frame): void {
       const { timeout: timeoutMs, json = false } = options;
       finish(await arpCommand({ address, json, timeoutMs }, io, rim.lookUpMac));
     });
+}
+
+function addSimulate({ program, io, finish }: Frame): void {
+  command(program, 'simulate', 'Play faults on this configuration, and see what would move and why.', {
+    text: 'The decisions are those of the daemon; network, kernels and time are simulated, and nothing of this host is touched.',
+    examples: ['', '--fault host-down --fault port-silent:eth0', '--runs 100 --json'],
+    codes: ['configuration'],
+  })
+    .option('--json', 'print data')
+    .option('--fault <name>', 'a fault by its name; may be given again (default: all)', collect)
+    .option('--runs <count>', 'how often each is played', parseCount, 10)
+    .option('--seed <number>', 'where chance begins: the same number, the same result', parseCount, 1)
+    .action(async (options: { json?: true; fault?: string[]; runs: number; seed: number }, self: Command) => {
+      const { simulateCommand } = await import('./simulate.ts');
+      const { json = false, fault: faults = ['all'], runs: runCount, seed } = options;
+      finish(await simulateCommand({ ...commonOptions(self), json, faults, runCount, seed }, io));
+    });
+}
+
+function collect(value: string, earlier: readonly string[] = []): readonly string[] {
+  return [...earlier, value];
 }
 
 /** What commander hands over of a command's options: those that were given. */

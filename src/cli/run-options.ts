@@ -67,6 +67,15 @@ export interface CheckOptions extends CommonOptions {
   readonly here?: boolean | undefined;
 }
 
+export interface SimulateOptions extends CommonOptions {
+  readonly json: boolean;
+  /** Names of faults, or `all`. */
+  readonly faults: readonly string[];
+  readonly seed: number;
+  /** Each fault is played so often, at another moment of the heartbeats each time. */
+  readonly runCount: number;
+}
+
 export interface ArpOptions {
   readonly address: string;
   readonly json: boolean;

@@ -55,6 +55,11 @@ export function settlingMs({ listenMs, deadMs, intervalMs, failback }: Settings)
   return 1000 + 2 * listenMs + 2 * deadMs + 4 * intervalMs + failbackMs;
 }
 
+/** What has been as it should for so long stays so: no wait of a director is longer. */
+function quietMs({ listenMs, deadMs, failback }: Settings): number {
+  return 1000 + listenMs + deadMs + (failback.kind === 'auto' ? failback.delayMs : 0);
+}
+
 export function runScenario(scenario: Scenario, mutation: Mutation = {}): Outcome {
   const { seed, settings, latenessMs, faults, wholeFromMs, startMs } = scenario;
   const world = createWorld({ seed, settings, latenessMs, drift: 200e-6, chatterMs: 400, ...mutation });
@@ -84,7 +89,11 @@ export function runScenario(scenario: Scenario, mutation: Mutation = {}): Outcom
   world.at(wholeFromMs, () => {
     makeWhole(world, settings);
   });
-  const crash = runOn(world, settledMs + peaceMs, () => watcher.violation() !== undefined);
+  const crash = runOn(world, settledMs + peaceMs, () => {
+    const { lastChangeMs, lastUnservedMs } = watcher.seen;
+    const restlessMs = Math.max(wholeFromMs, lastChangeMs, lastUnservedMs);
+    return watcher.violation() !== undefined || world.nowMs() - restlessMs >= quietMs(settings.a);
+  });
   return { violation: crash ?? watcher.violation(), seen: watcher.seen, stepCount };
 }
 
