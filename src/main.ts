@@ -5,8 +5,8 @@ import { readVersion } from './director/version.ts';
 
 /**
  * The only file that acts when it is loaded. The director process is this same file, started by the pulse
- * with `director` as its first argument, and so is the child that asks for a MAC address; people see the
- * command line.
+ * with `director` as its first argument, and so are the children that ask for a MAC address and try
+ * the gate; people see the command line.
  */
 const [role, ...rest] = process.argv.slice(2);
 if (role === 'director' && process.send !== undefined) {
@@ -15,6 +15,9 @@ if (role === 'director' && process.send !== undefined) {
 } else if (role === 'arp-child' && process.send !== undefined) {
   const { answerMac } = await import('./adapters/arp-table.ts');
   await answerMac(rest[0] ?? '');
+} else if (role === 'gate-child') {
+  const { answerGate } = await import('./adapters/gate-trial.ts');
+  process.stdout.write(await answerGate());
 } else {
   process.exitCode = await runProgram(process.argv.slice(2), terminal(process), {
     version: readVersion(),
@@ -25,6 +28,10 @@ if (role === 'director' && process.send !== undefined) {
     lookUpMac: async (address, { timeoutMs }) => {
       const { lookUpMac } = await import('./adapters/arp-table.ts');
       return lookUpMac(address, { timeoutMs, modulePath: import.meta.filename });
+    },
+    tryGate: async () => {
+      const { tryGate } = await import('./adapters/gate-trial.ts');
+      return tryGate({ timeoutMs: 5000, modulePath: import.meta.filename });
     },
   });
 }

@@ -64,6 +64,7 @@ function commandLine(): string {
     version: '0',
     run: () => Promise.resolve(0),
     lookUpMac: () => Promise.reject(new Error('not asked')),
+    tryGate: () => Promise.reject(new Error('not asked')),
   };
   const program = createProgram(silent, rim, () => undefined);
   const commands = program.commands.map((command) => [

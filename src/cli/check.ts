@@ -6,7 +6,8 @@ import { findNode } from '../config/settings.ts';
 import { describeConfig, describeText } from './describe.ts';
 import { exitCode } from './exit-codes.ts';
 import { checkHost, type HostFindings } from './host-check.ts';
-import { type HostView, viewHost } from './host.ts';
+import { failureTable, failureWarnings, findFailures } from './failures.ts';
+import { type HostView, type TryGate, viewHost } from './host.ts';
 import { complain, printJson } from './print.ts';
 import { type CheckOptions, type Io } from './run-options.ts';
 
@@ -14,6 +15,7 @@ import { type CheckOptions, type Io } from './run-options.ts';
 export async function checkCommand(
   options: CheckOptions,
   io: Io,
+  tryGate: TryGate,
   view: () => Promise<HostView> = viewHost,
 ): Promise<number> {
   if (options.schema) {
@@ -33,17 +35,19 @@ export async function checkCommand(
     }
     return exitCode('configuration');
   }
-  const host = await lookAtHost(loaded.value.config, options, await view());
-  const warnings = [...fileWarnings(loaded.value), ...host.warnings];
+  const { config } = loaded.value;
+  const host = await lookAtHost(config, options, { host: await view(), tryGate });
+  const failures = findFailures(config);
+  const warnings = [...fileWarnings(loaded.value), ...failureWarnings(failures), ...host.warnings];
   if (options.json) {
-    const understood = describeConfig(loaded.value.config);
     printJson(io, {
       ok: host.problems.length === 0,
       file: options.config,
       node: host.node,
       problems: host.problems,
       warnings,
-      understood,
+      understood: describeConfig(config),
+      failures,
     });
   } else {
     for (const warning of warnings) {
@@ -53,7 +57,12 @@ export async function checkCommand(
       complain(io, problem);
     }
     if (host.problems.length === 0) {
-      io.out(`${describeText(loaded.value.config, options.config, host.node)}\n`);
+      io.out(`${describeText(config, options.config, host.node)}\n\n`);
+      io.out(
+        failureTable(failures)
+          .map((line) => `${line}\n`)
+          .join(''),
+      );
     }
   }
   return exitCode(host.problems.length === 0 ? 'ok' : 'configuration');
@@ -63,7 +72,7 @@ export async function checkCommand(
 async function lookAtHost(
   config: Config,
   options: CheckOptions,
-  host: HostView,
+  { host, tryGate }: { readonly host: HostView; readonly tryGate: TryGate },
 ): Promise<HostFindings & { readonly node: string | undefined }> {
   const node = findNode(config, { node: options.node, hostName: host.hostName });
   if (options.here === false) {
@@ -75,7 +84,10 @@ async function lookAtHost(
       ? { node: undefined, problems: [detail], warnings: [] }
       : { node: undefined, problems: [], warnings: [`only the file was checked: ${detail}`] };
   }
-  return { node: node.value, ...(await checkHost(config, node.value, host, options.runtimeDir)) };
+  return {
+    node: node.value,
+    ...(await checkHost(config, node.value, { host, tryGate, runtimeDir: options.runtimeDir })),
+  };
 }
 
 function fileWarnings({ path, warnings }: LoadedConfig): readonly string[] {

@@ -1,5 +1,5 @@
 import { type Config, type PerNode } from '../config/schema.ts';
-import { addressLifetimeSeconds } from '../config/settings.ts';
+import { addressLifetimeSeconds, PING } from '../config/settings.ts';
 import { groupOfLink } from '../config/group.ts';
 import { timersFrom, timerSums } from '../config/timers.ts';
 import { formatDuration } from '../config/values.ts';
@@ -22,6 +22,13 @@ export interface Understood {
     readonly name: string;
     readonly interface: PerNode;
     readonly target: PerNode;
+    readonly probe: string;
+    readonly counts: string;
+  }[];
+  readonly scripts: readonly {
+    readonly name: string;
+    readonly command: readonly string[];
+    readonly runs: string;
     readonly counts: string;
   }[];
   readonly failback: string;
@@ -52,11 +59,21 @@ export function describeConfig(config: Config): Understood {
         label,
       }),
     ),
-    paths: config.paths.map(({ name, interface: interfaceName, target, required, score }) => ({
-      name,
-      interface: interfaceName,
-      target,
-      counts: score === undefined ? ((required ?? true) ? 'required' : 'watched only') : `score ${score}`,
+    paths: config.paths.map((path) => ({
+      name: path.name,
+      interface: path.interface,
+      target: path.target,
+      probe:
+        path.probe === 'arp'
+          ? 'arp'
+          : `icmp every ${formatDuration(path.interval ?? PING.intervalMs)}, fall ${path.fall ?? PING.fall}`,
+      counts: countsText(path),
+    })),
+    scripts: config.scripts.map((script) => ({
+      name: script.name,
+      command: script.command,
+      runs: `every ${formatDuration(script.interval)}, ${formatDuration(script.timeout)} at most, rise ${script.rise}, fall ${script.fall}`,
+      counts: countsText(script),
     })),
     failback: failback === 'manual' ? 'manual' : `auto after ${formatDuration(failback.auto)}`,
     contested: contested === 'wait' ? 'wait' : `claim after ${formatDuration(contested.claim_after)}`,
@@ -65,6 +82,10 @@ export function describeConfig(config: Config): Understood {
     lvs: config.lvs.mode,
     api: formatPerNode(config.api.listen),
   };
+}
+
+function countsText({ required, score }: Pick<Config['scripts'][number], 'required' | 'score'>): string {
+  return score === undefined ? ((required ?? true) ? 'required' : 'watched only') : `score ${score}`;
 }
 
 export function describeText(config: Config, file: string, node: string | undefined): string {
@@ -91,12 +112,17 @@ export function describeText(config: Config, file: string, node: string | undefi
     ),
     ...titled(
       'paths',
-      understood.paths.map(({ name, interface: via, target, counts }) => [
+      understood.paths.map(({ name, interface: via, target, probe, counts }) => [
         name,
         formatPerNode(via),
         formatPerNode(target),
+        probe,
         counts,
       ]),
+    ),
+    ...titled(
+      'scripts',
+      understood.scripts.map(({ name, command, runs, counts }) => [name, command.join(' '), runs, counts]),
     ),
     ['gate', `${understood.gate}; addresses live ${understood.addressLifetimeSeconds} s without renewal`],
     ['moves', `failback ${understood.failback}; contested: ${understood.contested}`],

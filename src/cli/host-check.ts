@@ -2,7 +2,8 @@ import { readKeyFile } from '../config/key-file.ts';
 import { type Config } from '../config/schema.ts';
 import { apiFrom, floatingFrom, linkOptionsFrom, pathsFrom } from '../config/settings.ts';
 import { parseAddress } from '../core/address.ts';
-import { type HostView } from './host.ts';
+import { kernelWarnings } from './kernel-check.ts';
+import { type HostView, type TryGate } from './host.ts';
 
 /** What of this host does not fit: problems keep the daemon from starting or working, warnings do not. */
 export interface HostFindings {
@@ -10,11 +11,17 @@ export interface HostFindings {
   readonly warnings: readonly string[];
 }
 
+/** Where the daemon would run. */
+export interface Surroundings {
+  readonly host: HostView;
+  readonly runtimeDir: string;
+  readonly tryGate: TryGate;
+}
+
 export async function checkHost(
   config: Config,
   nodeName: string,
-  host: HostView,
-  runtimeDir: string,
+  { host, runtimeDir, tryGate }: Surroundings,
 ): Promise<HostFindings> {
   const key = await readKeyFile(config.heartbeat.key_file);
   return {
@@ -24,7 +31,13 @@ export async function checkHost(
       ...floatingProblems(config, nodeName, host),
       ...socketProblems(config, runtimeDir),
     ],
-    warnings: [...ownAddressWarnings(config, nodeName, host), ...listenWarnings(config, nodeName, host)],
+    warnings: [
+      ...ownAddressWarnings(config, nodeName, host),
+      ...listenWarnings(config, nodeName, host),
+      ...realServerWarnings(config, nodeName, host),
+      ...(await kernelWarnings(config, nodeName, host, tryGate)),
+      ...(await trackWarnings(config, host)),
+    ],
   };
 }
 
@@ -50,7 +63,7 @@ function floatingProblems(config: Config, nodeName: string, { addresses }: HostV
     addresses
       .filter(
         ({ address, interfaceName }) =>
-          address === floating.address && interfaceName !== floating.interfaceName,
+          address === floating.address && interfaceName !== floating.interfaceName && interfaceName !== 'lo',
       )
       .map(
         ({ address, interfaceName }) =>
@@ -103,4 +116,37 @@ function listenWarnings(config: Config, nodeName: string, { addresses }: HostVie
   return isEverywhere || host.startsWith('127.') || addresses.some(({ address }) => address === host)
     ? []
     : [`api.listen: ${host} is no address of this host yet`];
+}
+
+/** A director that also serves what it schedules, by direct routing: its own address is on `lo`. */
+function realServerWarnings(config: Config, nodeName: string, { addresses }: HostView): string[] {
+  return floatingFrom(config, nodeName)
+    .filter((floating) =>
+      addresses.some(({ address, interfaceName }) => address === floating.address && interfaceName === 'lo'),
+    )
+    .map(({ address }) =>
+      config.gate === 'nftables'
+        ? `floating address ${address} is on lo: this director is a real server, too, and while it is backup the gate drops what the other sends it. Remedy: gate: address`
+        : `floating address ${address} is on lo: this director is a real server, too; see that it does not answer ARP for it while it is backup (arp_ignore 1, arp_announce 2)`,
+    );
+}
+
+async function trackWarnings(
+  { scripts, paths }: Config,
+  { isExecutable, hasProgram }: HostView,
+): Promise<string[]> {
+  const unfit = await Promise.all(
+    scripts.map(async ({ name, command: [program = ''] }) =>
+      (await isExecutable(program))
+        ? []
+        : [`script ${name}: ${program} does not exist or may not be executed, so it counts as failed`],
+    ),
+  );
+  const needsPing = paths.some(({ probe }) => probe === 'icmp');
+  return [
+    ...unfit.flat(),
+    ...(needsPing && !(await hasProgram('ping'))
+      ? ['paths by icmp need the program ping. Remedy: apt-get install iputils-ping']
+      : []),
+  ];
 }

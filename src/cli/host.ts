@@ -1,11 +1,20 @@
-import { readFile } from 'node:fs/promises';
+import { access, constants, readFile } from 'node:fs/promises';
 import { hostname, networkInterfaces } from 'node:os';
+import { delimiter, join } from 'node:path';
+import { type Result } from '../core/result.ts';
+
+/** Puts a gate up where it harms nobody; `cannot-try` says nothing about it. */
+export type TryGate = () => Promise<Result<undefined, string>>;
 
 /** What `vipair check` wants to know of the host it runs on. */
 export interface HostView {
   readonly hostName: string;
   readonly interfaceNames: readonly string[];
   readonly addresses: readonly { readonly interfaceName: string; readonly address: string }[];
+  /** Of /proc; undefined where there is no such file. */
+  readonly readText: (path: string) => Promise<string | undefined>;
+  readonly isExecutable: (path: string) => Promise<boolean>;
+  readonly hasProgram: (name: string) => Promise<boolean>;
 }
 
 export async function viewHost(): Promise<HostView> {
@@ -15,7 +24,21 @@ export async function viewHost(): Promise<HostView> {
     addresses: Object.entries(networkInterfaces()).flatMap(([interfaceName, addresses = []]) =>
       addresses.map(({ address }) => ({ interfaceName, address })),
     ),
+    readText: (path) => readFile(path, 'utf8').catch(() => undefined),
+    isExecutable,
+    hasProgram: async (name) => {
+      const directories = (process.env['PATH'] ?? '').split(delimiter).filter((path) => path !== '');
+      const found = await Promise.all(directories.map((directory) => isExecutable(join(directory, name))));
+      return found.includes(true);
+    },
   };
+}
+
+async function isExecutable(path: string): Promise<boolean> {
+  return access(path, constants.X_OK).then(
+    () => true,
+    () => false,
+  );
 }
 
 /**

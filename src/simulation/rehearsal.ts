@@ -87,9 +87,24 @@ function rehearseOne(
         ? undefined
         : // It may happen right after a heartbeat, and is noticed one later.
           movedMs - failedMs + own.intervalMs + leftOutMs(own, short[active], failure, why),
-    isSplit: world.speaks(active) && world.speaks(other),
+    isSplit: own.floating.some(
+      (_, index) => isHeard(world, settings, active, index) && isHeard(world, settings, other, index),
+    ),
     isContested: office?.role === 'backup' && office.contestedAtMs !== undefined,
   };
+}
+
+/** Does the node answer for the floating address where anybody can hear it? */
+function isHeard(
+  world: World,
+  settings: Readonly<Record<NodeName, Settings>>,
+  name: NodeName,
+  index: number,
+): boolean {
+  const interfaceName = settings[name].floating[index]?.interfaceName;
+  return (
+    interfaceName !== undefined && world.network.isPlugged(name, interfaceName) && world.speaks(name, index)
+  );
 }
 
 function shortened(settings: Settings): Settings {

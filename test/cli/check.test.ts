@@ -1,10 +1,11 @@
 import assert from 'node:assert/strict';
-import { chmod, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { chmod, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { checkCommand } from '../../src/cli/check.ts';
-import { type HostView, viewHost } from '../../src/cli/host.ts';
+import { type HostView, type TryGate, viewHost } from '../../src/cli/host.ts';
 import { type CheckOptions } from '../../src/cli/run-options.ts';
+import { fail, ok } from '../../src/core/result.ts';
 import { rightText } from '../config/text.ts';
 import { createTerminal } from './terminal.ts';
 
@@ -17,7 +18,11 @@ const fitting: HostView = {
     { interfaceName: 'eth2', address: '10.98.0.2' },
     { interfaceName: 'eth0', address: '192.0.2.10' },
   ],
+  readText: () => Promise.resolve(undefined),
+  isExecutable: () => Promise.resolve(true),
+  hasProgram: () => Promise.resolve(true),
 };
+const gateIsGood: TryGate = () => Promise.resolve(ok(undefined));
 
 describe('vipair check', () => {
   let directory = '';
@@ -32,7 +37,11 @@ describe('vipair check', () => {
   });
   after(() => rm(directory, { recursive: true }));
 
-  async function check(options: Partial<CheckOptions> = {}, host: HostView = fitting) {
+  async function check(
+    options: Partial<CheckOptions> = {},
+    host: HostView = fitting,
+    tryGate: TryGate = gateIsGood,
+  ) {
     const io = createTerminal();
     const common = {
       config: file,
@@ -41,7 +50,7 @@ describe('vipair check', () => {
       json: false,
       schema: false,
     };
-    const code = await checkCommand({ ...common, ...options }, io, () => Promise.resolve(host));
+    const code = await checkCommand({ ...common, ...options }, io, tryGate, () => Promise.resolve(host));
     return { code, ...io.written };
   }
 
@@ -135,6 +144,124 @@ describe('vipair check', () => {
     assert.match((await check({ node: 'lvs2' }, stranger)).err, /no interface eth0/);
   });
 
+  it('shows which single failures move the addresses, within what time and why', async () => {
+    const { out } = await check();
+    const rows = out.split('\n\n')[1]?.split('\n') ?? [];
+    assert.match(rows[0] ?? '', /^if the active has this +moves\? +within +why$/);
+    for (const row of [
+      /^host dies +yes +\d+ ms +silent, and nobody answers for the addresses$/,
+      /^daemon frozen +yes +2\d\d ms /,
+      /^eth1 without carrier +yes /,
+      /^eth1 silent, with carrier +no +nobody notices: no path that counts leads over it$/,
+      /^link direct cut +no +heartbeats take the other links$/,
+      /^path upstream lost +yes +\d+ ms +it hands over to the other, which has lost nothing$/,
+    ]) {
+      assert.ok(
+        rows.some((line) => row.test(line)),
+        `${row.source}\n${out}`,
+      );
+    }
+    const given = JSON.parse((await check({ json: true })).out) as { failures: { failure: string }[] };
+    assert.equal(given.failures.filter(({ failure }) => failure === 'host dies').length, 2);
+  });
+
+  it('warns of a track that can never move the addresses', async () => {
+    const text = (await readFile(file, 'utf8')).replace(
+      'failback: manual',
+      'scripts:\n  - { name: disk, command: [/bin/true], score: 20 }\n  - { name: load, command: [/bin/true], required: false }\n',
+    );
+    const scripted = join(directory, 'scripted.yaml');
+    await writeFile(scripted, text);
+    const { code, out, err } = await check({ config: scripted });
+    assert.equal(code, 0);
+    assert.equal(
+      err,
+      'warning: script disk fails never moves the addresses away from lvs1: lvs1 keeps 150 - 20 = 130, which is not below the 100 of lvs2; a score of 51 is enough\n',
+    );
+    assert.match(out, /scripts +disk +\/bin\/true +every 2s, 1s at most, rise 2, fall 2 +score 20\n/);
+    assert.match(out, /script disk fails \(lvs2\) +yes +5\.\d s/);
+    assert.match(out, /script load fails +no +it is only watched/);
+  });
+
+  it('warns of scripts that cannot run and of a ping that is not there', async () => {
+    const text = (await readFile(file, 'utf8'))
+      .replace('required: true', 'probe: icmp')
+      .replace('failback: manual', 'scripts:\n  - { name: disk, command: [/opt/check] }\n');
+    const scripted = join(directory, 'unfit.yaml');
+    await writeFile(scripted, text);
+    const unfit = {
+      ...fitting,
+      isExecutable: () => Promise.resolve(false),
+      hasProgram: () => Promise.resolve(false),
+    };
+    const { err } = await check({ config: scripted }, unfit);
+    assert.match(err, /warning: script disk: \/opt\/check does not exist or may not be executed/);
+    assert.match(err, /warning: paths by icmp need the program ping\. Remedy: apt-get install iputils-ping/);
+  });
+
+  it('warns of a gate that this kernel does not take, and of one that could not be tried', async () => {
+    const refused = await check({}, fitting, () =>
+      Promise.resolve(fail('no-egress-hook', 'interface lo: not supported')),
+    );
+    assert.equal(refused.code, 0);
+    assert.match(refused.err, /gate: nftables is not to be had here \(no-egress-hook: interface lo/);
+    const untried = await check({}, fitting, () => Promise.resolve(fail('cannot-try', 'not permitted')));
+    assert.match(untried.err, /could not be tried: not permitted\. Remedy: run this as root/);
+    const weak = await check({}, fitting, () => Promise.resolve(fail('weak', 'this kernel has no fib')));
+    assert.match(weak.err, /warning: gate: this kernel has no fib\n/);
+  });
+
+  it('does not try the gate where none is wanted, nor on a host that is no node', async () => {
+    const never: TryGate = () => Promise.reject(new Error('tried'));
+    const off = join(directory, 'off.yaml');
+    await writeFile(off, `${await readFile(file, 'utf8')}gate: off\n`);
+    assert.equal((await check({ config: off }, fitting, never)).code, 0);
+    assert.equal((await check({ here: false }, fitting, never)).code, 0);
+  });
+
+  it('warns of a director that is a real server, too', async () => {
+    const both = {
+      ...fitting,
+      addresses: [...fitting.addresses, { interfaceName: 'lo', address: '192.0.2.10' }],
+    };
+    const { code, err } = await check({}, both);
+    assert.equal(code, 0);
+    assert.match(err, /192\.0\.2\.10 is on lo: this director is a real server, too, .*Remedy: gate: address/);
+  });
+
+  it('warns of the fast profile without real-time permission', async () => {
+    const fast = join(directory, 'fast.yaml');
+    await writeFile(fast, (await readFile(file, 'utf8')).replace('balanced', 'fast'));
+    const warned = async (files: Readonly<Record<string, string>>) => {
+      const { err } = await check(
+        { config: fast },
+        { ...fitting, readText: (path) => Promise.resolve(files[path]) },
+      );
+      return err.includes('profile fast needs real-time scheduling');
+    };
+    const status = '/proc/self/status';
+    const limits = '/proc/self/limits';
+    assert.equal(await warned({}), true);
+    assert.equal(await warned({ [status]: 'CapEff:\t0000000000003000\n' }), true);
+    assert.equal(await warned({ [status]: 'CapEff:\t0000000000800000\n' }), false);
+    assert.equal(await warned({ [limits]: 'Max realtime priority     50                   50\n' }), false);
+    assert.equal(await warned({ [limits]: 'Max realtime priority     0                    0\n' }), true);
+  });
+
+  it('warns of a wide floating prefix where secondaries are not promoted', async () => {
+    const wide = join(directory, 'wide.yaml');
+    await writeFile(wide, (await readFile(file, 'utf8')).replace('192.0.2.10,', '192.0.2.10/24,'));
+    const conf = (name: string) => `/proc/sys/net/ipv4/conf/${name}/promote_secondaries`;
+    const warnings = async (files: Readonly<Record<string, string>>) =>
+      (await check({ config: wide }, { ...fitting, readText: (path) => Promise.resolve(files[path]) })).err;
+    assert.match(
+      await warnings({ [conf('all')]: '0\n', [conf('eth0')]: '0\n' }),
+      /192\.0\.2\.10\/24 is wider than a host, and eth0 does not promote secondaries/,
+    );
+    assert.equal(await warnings({ [conf('all')]: '0\n', [conf('eth0')]: '1\n' }), '');
+    assert.equal(await warnings({ [conf('all')]: '1\n' }), '');
+  });
+
   it('prints data with --json, right or wrong', async () => {
     const right: unknown = JSON.parse((await check({ json: true })).out);
     assert.ok(typeof right === 'object' && right !== null && 'ok' in right && 'node' in right);
@@ -157,5 +284,16 @@ describe('vipair check', () => {
     const { interfaceNames, hostName } = await viewHost();
     assert.ok(interfaceNames.includes('lo'), interfaceNames.join(' '));
     assert.notEqual(hostName, '');
+  });
+
+  it('sees what programs and settings this host has', async () => {
+    const host = await viewHost();
+    assert.deepEqual([await host.hasProgram('sh'), await host.hasProgram('no-such-program')], [true, false]);
+    assert.deepEqual(
+      [await host.isExecutable('/bin/sh'), await host.isExecutable('/etc/passwd')],
+      [true, false],
+    );
+    assert.match((await host.readText('/proc/self/status')) ?? '', /^CapEff:/m);
+    assert.equal(await host.readText('/proc/absent'), undefined);
   });
 });
