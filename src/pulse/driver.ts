@@ -36,6 +36,7 @@ export function createDriver(settings: Settings, ports: DriverPorts): Driver {
   let timer: NodeJS.Timeout | undefined;
   let deadlineMs: number | undefined;
   let isDraining = false;
+  let isDisposed = false;
   const queue: DirectorEvent[] = [];
 
   function dispatch(event: DirectorEvent): void {
@@ -59,6 +60,10 @@ export function createDriver(settings: Settings, ports: DriverPorts): Driver {
   }
 
   function arm(): void {
+    // Disposed of within a step, it must not wake again for the next.
+    if (isDisposed) {
+      return;
+    }
     const dueMs = nextDeadlineMs(state, settings);
     if (dueMs === deadlineMs && timer !== undefined) {
       return;
@@ -86,6 +91,7 @@ export function createDriver(settings: Settings, ports: DriverPorts): Driver {
     dispatch,
     state: () => state,
     [Symbol.dispose]: () => {
+      isDisposed = true;
       clearTimeout(timer);
     },
   };

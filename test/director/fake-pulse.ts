@@ -135,13 +135,16 @@ export async function startFakePulse(options: { readonly lastEvent?: number } = 
   async function untilLog(what: string, isThere: () => boolean): Promise<void> {
     const timer = setTimeout(wakeAll, patienceMs);
     const deadlineMs = performance.now() + patienceMs;
-    while (!isThere()) {
-      if (child.exitCode !== null || performance.now() >= deadlineMs) {
-        throw new Error(`the director did not log "${what}":\n${stderr}`);
+    try {
+      while (!isThere()) {
+        if (child.exitCode !== null || performance.now() >= deadlineMs) {
+          throw new Error(`the director did not log "${what}":\n${stderr}`);
+        }
+        await new Promise<void>((resolve) => waiting.push(resolve));
       }
-      await new Promise<void>((resolve) => waiting.push(resolve));
+    } finally {
+      clearTimeout(timer);
     }
-    clearTimeout(timer);
   }
   async function waitForLog(message: string): Promise<Record<string, unknown>> {
     const find = () => log().find(({ msg }) => msg === message);
