@@ -172,7 +172,7 @@ export const scriptSchema = z.strictObject({
     .array(z.string().regex(/^[^\0]*$/, 'must not contain NUL'))
     .min(1)
     .max(64)
-    .refine(([program = '']) => program.startsWith('/'), 'must begin with the absolute path of a program')
+    .refine(([program = '/']) => program.startsWith('/'), 'must begin with the absolute path of a program')
     .meta({
       description:
         'Program and arguments, run without a shell; all is well when it ends with 0. It is given `VIPAIR_PAIR`, `VIPAIR_NODE` and `VIPAIR_ROLE`.',
