@@ -35,8 +35,9 @@ export function meet(state: DirectorState, atMs: number, settings: Settings): St
   const priority = effectivePriority(state, atMs, settings);
   const { isWon, rule } = ruleDuel(state, priority, advertisement, slept, settings);
   const duelAtMs = office.duelAtMs ?? atMs;
-  // One heartbeat may have been held up on its way out of a director that has let go since; the next tells.
-  const isSure = rule === 'slept' || atMs - duelAtMs >= settings.intervalMs / 2;
+  // A heartbeat of an older term may have been held up on its way out of a director that has let go since; the
+  // next one tells. One that claimed at the same moment, or later, means what it says.
+  const isSure = advertisement.term >= state.term || atMs - duelAtMs >= settings.intervalMs / 2;
   if (peer.isProven && !isWon && isSure) {
     return leaveOffice(state, { kind: 'lost-duel', rule, ...lost }, atMs);
   }

@@ -109,7 +109,7 @@ export function verdict(
   if (!isUnanswered(evidence, atMs)) {
     return undefined;
   }
-  if (silentMs < deferredMs(state, settings)) {
+  if (silentMs < electionMs(state, office, settings)) {
     return undefined;
   }
   const { unansweredCount } = evidence;
@@ -127,15 +127,16 @@ export function verdict(
 }
 
 /**
- * The silence that is needed from the one that comes second where both may claim. A better one that claims
- * after the same silence has the addresses by then, and answers.
+ * The silence that is needed where the office may be vacant and both may claim. There is no owner to replace
+ * in a hurry, and the peer may be about to claim on what it heard of this director. The lesser one waits
+ * longer, and so does the one that left office: who goes first has the addresses by then, and answers.
  */
-function deferredMs(state: DirectorState, settings: Settings): number {
-  const orderMs = deferenceMs(state, settings);
-  if (orderMs === 0 || !mayBothClaim(state)) {
+function electionMs(state: DirectorState, { hasLeftOffice }: Backup, settings: Settings): number {
+  if (!mayBothClaim(state)) {
     return 0;
   }
-  return (state.peer === undefined ? settings.listenMs : settings.deadMs) + orderMs;
+  const leastMs = state.peer === undefined ? settings.listenMs : settings.deadMs;
+  return leastMs + deferenceMs(state, settings) + (hasLeftOffice ? 2 * settings.intervalMs : 0);
 }
 
 /** A neighbour answered one of the latest probes: what the peer does not answer now, it could have heard. */

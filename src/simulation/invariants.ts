@@ -226,6 +226,9 @@ export function watchInvariants(world: World, options: WatchOptions): Watcher {
     if (after.term < before.term) {
       report('terms-rise', `${node} went from term ${before.term} to ${after.term}`);
     }
+    if (before.isMaintenance && !after.isMaintenance && event.kind !== 'command') {
+      report('maintenance', `${node} forgot that it was put in maintenance`);
+    }
     if (before.office.role === after.office.role) {
       return;
     }
