@@ -213,7 +213,7 @@ function causeClause(cause: HandoverCause): string {
     case 'failback':
       return 'the peer asked for the office';
     case 'path':
-      return 'its path is down and that of the peer works';
+      return 'it lost a path, script or carrier that the peer still has';
   }
 }
 
@@ -288,7 +288,7 @@ function refusalClause(refusal: Refusal): string | undefined {
     case 'claim-failed':
       return 'it could not claim the addresses a moment ago';
     case 'path-down':
-      return 'its path is down';
+      return 'it lost a required path, script or carrier';
     case 'stopping':
       return 'it is stopping';
     case 'configuration-differs':

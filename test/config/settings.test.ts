@@ -32,7 +32,16 @@ describe('settings', () => {
         { name: 'private', interfaceName: 'eth1' },
         { name: 'direct', interfaceName: 'eth2' },
       ],
-      paths: [{ name: 'upstream', interfaceName: 'eth0', address: '192.0.2.1', source: 'wire', isRequired: true, score: 0 }],
+      paths: [
+        {
+          name: 'upstream',
+          interfaceName: 'eth0',
+          address: '192.0.2.1',
+          source: 'wire',
+          isRequired: true,
+          score: 0,
+        },
+      ],
       canProbe: true,
       contested: { kind: 'wait' },
       floating: [
