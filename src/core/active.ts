@@ -2,7 +2,8 @@
 import { announceAgain, announcementGapMs } from './announcement.ts';
 import { renewGapMs } from './claim.ts';
 import { ruleDuel } from './duel.ts';
-import { effectivePriority, isBetterThanPeer, isPeerSilent } from './eligibility.ts';
+import { effectivePriority, isBetterThanPeer } from './eligibility.ts';
+import { probePatienceMs, silentForMs } from './evidence.ts';
 import { giveUpHandover, startHandover } from './handover.ts';
 import { leaveOffice, stopNow } from './leave.ts';
 import { type Active } from './office.ts';
@@ -60,13 +61,14 @@ export function settleActive(state: DirectorState, before: Active, atMs: number,
   const worseAtMs = placedWorseAtMs(state, before, atMs, settings);
   const office = worseAtMs === before.worseAtMs ? before : { ...before, worseAtMs };
   const placed = office === before ? state : { ...state, office };
-  if (isPathHandoverDue(state, office, atMs, settings)) {
+  const moveAtMs = pathHandoverDueMs(state, office, settings);
+  if (moveAtMs !== undefined && atMs >= moveAtMs) {
     const wish = { cause: 'path', isForced: false, commandId: undefined } as const;
     return startHandover(placed, wish, atMs, settings);
   }
   const announces = atMs >= office.announceAtMs;
   const renews = atMs >= office.renewAtMs;
-  const asks = settings.canProbe && isPeerSilent(state, atMs, settings) && atMs >= office.askAtMs;
+  const asks = settings.canProbe && atMs >= askDueMs(state, office, settings);
   if (!announces && !renews && !asks) {
     return [placed, []];
   }
@@ -88,6 +90,27 @@ export function settleActive(state: DirectorState, before: Active, atMs: number,
       ...(asks ? [{ kind: 'probe', asksFloating: true, targets: [] } as const] : []),
     ],
   ];
+}
+
+/** When an active director does something by itself. */
+export function activeDuesMs(
+  state: DirectorState,
+  office: Active,
+  settings: Settings,
+): readonly (number | undefined)[] {
+  return [
+    office.announceAtMs,
+    office.renewAtMs,
+    office.handover?.untilMs,
+    pathHandoverDueMs(state, office, settings),
+    settings.canProbe ? askDueMs(state, office, settings) : undefined,
+  ];
+}
+
+/** When the wire is asked for a second owner: not while the peer is heard. */
+function askDueMs(state: DirectorState, { askAtMs }: Active, settings: Settings): number {
+  const heardAtMs = Math.max(state.peer?.heardAtMs ?? state.listeningSinceMs, state.listeningSinceMs);
+  return Math.max(askAtMs, heardAtMs + probePatienceMs(state, settings));
 }
 
 /** Often right after a claim, when another may have claimed at the same moment; then so that a wire hardly notices. */
@@ -119,7 +142,8 @@ export function meetOnWire(
   }
   // After `contested: claim after` it was known that the peer answers.
   const isMeant = state.why.kind === 'contest-timeout';
-  if (isMeant || !isPeerSilent(state, atMs, settings) || isBetterThanPeer(state, settings)) {
+  const isHeard = silentForMs(state, atMs) < 2 * settings.intervalMs;
+  if (isMeant || isHeard || isBetterThanPeer(state, settings)) {
     return [state, []];
   }
   const { priority: peerPriority, term: peerTerm } = peer.advertisement;
@@ -147,25 +171,20 @@ function placedWorseAtMs(
   const { peer } = state;
   const isWorse =
     peer?.isProven === true &&
-    !isPeerSilent(state, atMs, settings) &&
     peer.advertisement.refusal === 'none' &&
     peer.advertisement.role === 'backup' &&
     isPeerBetterPlaced(state, peer.advertisement, settings);
   return isWorse ? (office.worseAtMs ?? atMs) : undefined;
 }
 
-/** The peer reaches what this director has lost: it is asked, and not again at once if that comes to nothing. */
-function isPathHandoverDue(
+/** When the peer, which reaches what this director has lost, is asked; not again at once if that comes to nothing. */
+function pathHandoverDueMs(
   state: DirectorState,
   { handover, heedsWishAfterMs, worseAtMs }: Active,
-  atMs: number,
   settings: Settings,
-): boolean {
+): number | undefined {
   const patienceMs = state.downInterfaces.length > 0 ? 0 : doubtMs(state, settings);
-  return (
-    handover === undefined &&
-    atMs >= heedsWishAfterMs &&
-    worseAtMs !== undefined &&
-    atMs - worseAtMs >= patienceMs
-  );
+  return handover === undefined && worseAtMs !== undefined
+    ? Math.max(heedsWishAfterMs, worseAtMs + patienceMs)
+    : undefined;
 }

@@ -10,7 +10,7 @@
  *
  * Source: RFC 9568 §6.4 for the roles; what differs is said where it differs.
  */
-import { meet, meetOnWire, settleActive } from './active.ts';
+import { activeDuesMs, meet, meetOnWire, settleActive } from './active.ts';
 import { advertisementOf } from './advertise.ts';
 import { announceAgain } from './announcement.ts';
 import { becomeBackup, probeDueMs, settleBackup, withoutEvidence } from './backup.ts';
@@ -22,7 +22,14 @@ import { heedAnswer, heedRequest, heedWish, startHandover } from './handover.ts'
 import { leaveOffice, stopNow } from './leave.ts';
 import { type Backup } from './office.ts';
 import { judgePaths, proveTarget, takeReport, wirePaths } from './paths.ts';
-import { type DirectorEvent, type DirectorState, type Role, type Settings, type Step } from './state.ts';
+import {
+  type DirectorEvent,
+  type DirectorState,
+  type Link,
+  type Role,
+  type Settings,
+  type Step,
+} from './state.ts';
 import { claimDue } from './vacancy.ts';
 
 export function initialState(settings: Settings): DirectorState {
@@ -63,7 +70,8 @@ export function step(state: DirectorState, event: DirectorEvent, settings: Setti
     [state, []],
     (awake) => wake(awake, event.atMs, settings),
     (awake) => handle(awake, event, settings),
-    (handled) => settle(handled, event.atMs, settings),
+    (handled) => [judge(handled, event.atMs, settings), []],
+    (judged) => settle(judged, event.atMs, settings),
     (settled) => heartbeat(settled, event.atMs, settings),
   );
 }
@@ -71,7 +79,7 @@ export function step(state: DirectorState, event: DirectorEvent, settings: Setti
 /** The earliest instant at which something is due; undefined when nothing ever is. */
 export function nextDeadlineMs(state: DirectorState, settings: Settings): number | undefined {
   const { office } = state;
-  const due = [state.advertiseAtMs, state.takeOver?.untilMs];
+  const due: (number | undefined)[] = [state.advertiseAtMs];
   switch (office.role) {
     case 'stopped':
       return undefined;
@@ -81,6 +89,7 @@ export function nextDeadlineMs(state: DirectorState, settings: Settings): number
     case 'backup':
       due.push(
         office.servesUntilMs,
+        state.takeOver?.untilMs,
         claimDue(state, state.advertiseAtMs, settings)?.atMs,
         probeDueMs(state, office, settings),
       );
@@ -88,7 +97,7 @@ export function nextDeadlineMs(state: DirectorState, settings: Settings): number
     case 'claiming':
       break;
     case 'active':
-      due.push(office.announceAtMs, office.renewAtMs, office.handover?.untilMs);
+      due.push(...activeDuesMs(state, office, settings));
       break;
   }
   const earliest = Math.min(...due.filter((atMs) => atMs !== undefined));
@@ -150,17 +159,14 @@ function handle(state: DirectorState, event: DirectorEvent, settings: Settings):
     case 'advertisement':
       return hear(state, event, settings);
     case 'answer-heard':
-      return meetOnWire(
-        proveTarget(hearAnswer(state, event, settings), event, event.atMs, settings),
-        event,
-        settings,
-      );
+      return meetOnWire(seeNeighbor(state, event, settings), event, settings);
     case 'path-reported':
       return [takeReport(state, event, settings), []];
     case 'wire-flooded':
       return [withoutEvidence(state), []];
     case 'carrier':
-      return [carrier(state, event), []];
+      // Who is behind it may have missed what was announced meanwhile.
+      return [event.isUp ? announceAgain(carrier(state, event), event.atMs) : carrier(state, event), []];
     case 'lease-lost':
       return leaveOffice(state, { kind: 'lease-lost' }, event.atMs);
     case 'claimed':
@@ -174,6 +180,17 @@ function handle(state: DirectorState, event: DirectorEvent, settings: Settings):
     case 'stop':
       return stop(state, event.atMs, settings);
   }
+}
+
+/** Who is seen on a wire; through a path that is up again those may be reached who missed an announcement. */
+function seeNeighbor(
+  state: DirectorState,
+  event: Extract<DirectorEvent, { kind: 'answer-heard' }>,
+  settings: Settings,
+): DirectorState {
+  const seen = proveTarget(hearAnswer(state, event, settings), event, event.atMs, settings);
+  const isBack = seen.paths.some(({ isUp }, index) => isUp === true && state.paths[index]?.isUp === false);
+  return isBack ? announceAgain(seen, event.atMs) : seen;
 }
 
 function hear(
@@ -261,7 +278,10 @@ function isPeerBack(
 function claimed(state: DirectorState, atMs: number, settings: Settings): Step {
   switch (state.office.role) {
     case 'claiming':
-      return becomeActive(state, state.office, atMs, settings);
+      // One that is to stop does not call the neighbours to itself first.
+      return state.isStopping
+        ? stopNow(state, atMs, settings)
+        : becomeActive(state, state.office, atMs, settings);
     case 'active':
       // An address that somebody removed is back: tell the neighbours as after a first claim.
       return [announceAgain(state, atMs), []];
@@ -322,7 +342,23 @@ function carrier(
   return { ...state, downInterfaces: isUp ? others : [...others, interfaceName] };
 }
 
-/** Sends the heartbeat when it is due, and takes note of links that fell silent. */
+/** With every heartbeat: which paths work, and which links fell silent. */
+function judge(state: DirectorState, atMs: number, settings: Settings): DirectorState {
+  if (state.office.role === 'stopped' || atMs < state.advertiseAtMs) {
+    return state;
+  }
+  const hasLostLink = (link: Link) =>
+    link.isHeard && link.heardAtMs !== undefined && atMs - link.heardAtMs >= settings.deadMs;
+  const judged = judgePaths(state, atMs, settings);
+  return judged.links.some(hasLostLink)
+    ? {
+        ...judged,
+        links: judged.links.map((link) => (hasLostLink(link) ? { ...link, isHeard: false } : link)),
+      }
+    : judged;
+}
+
+/** Sends the heartbeat when it is due. */
 function heartbeat(state: DirectorState, atMs: number, settings: Settings): Step {
   const { office } = state;
   // One that claims in this very step would say that it is out of office, and its next word will be better.
@@ -331,12 +367,7 @@ function heartbeat(state: DirectorState, atMs: number, settings: Settings): Step
     return [state, []];
   }
   const listened: DirectorState = {
-    ...judgePaths(state, atMs, settings),
-    links: state.links.map((link) =>
-      link.isHeard && link.heardAtMs !== undefined && atMs - link.heardAtMs >= settings.deadMs
-        ? { ...link, isHeard: false }
-        : link,
-    ),
+    ...state,
     // Kept on its beat while it is on time, so that a slow loop does not drift; begun anew after a sleep.
     advertiseAtMs:
       atMs - state.advertiseAtMs < settings.intervalMs

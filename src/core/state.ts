@@ -238,7 +238,7 @@ export type Office =
       readonly duelAtMs: number | undefined;
       /** Since when the peer is the better owner by what both can reach. */
       readonly worseAtMs: number | undefined;
-      /** While nothing is heard of the peer, the wire is asked then whether it holds the addresses, too. */
+      /** While the peer is silent, the wire is asked then whether it holds the addresses, too. */
       readonly askAtMs: number;
       /** After a hand-over that came to nothing the peer's wish for the office is not heard before then. */
       readonly heedsWishAfterMs: number;

@@ -73,12 +73,16 @@ export function watchInvariants(world: World, options: WatchOptions): Watcher {
   let unsettledMs = 0;
   let peaceFromMs = Number.POSITIVE_INFINITY;
   let excusedUntilMs = 0;
-  let overlap: { readonly sinceMs: number; heldUpMs: number; readonly isHandover: boolean } | undefined;
+  let overlap:
+    | { readonly sinceMs: number; heldUpMs: number; wasHeldUp: boolean; readonly isHandover: boolean }
+    | undefined;
   const partialSinceMs: Record<NodeName, number | undefined> = { a: undefined, b: undefined };
   const heldUpMs: Record<NodeName, number> = { a: 0, b: 0 };
-  const owners = floating.map((): { holder: NodeName | undefined; sinceMs: number } => ({
+  /** Who alone answers for each address and since when, and whether the neighbours could be told so. */
+  const owners = floating.map((): { holder: NodeName | undefined; sinceMs: number; isTold: boolean } => ({
     holder: undefined,
     sinceMs: 0,
+    isTold: true,
   }));
 
   function report(invariant: Invariant, detail: string): void {
@@ -132,18 +136,18 @@ export function watchInvariants(world: World, options: WatchOptions): Watcher {
     }
     if (overlap === undefined) {
       seen.overlaps += 1;
-      overlap = { sinceMs: nowMs, heldUpMs: nowMs, isHandover: newOwner() !== undefined };
+      overlap = { sinceMs: nowMs, heldUpMs: nowMs, wasHeldUp: false, isHandover: newOwner() !== undefined };
     }
     const owner = newOwner();
     if (overlap.isHandover && owner !== undefined && !isAudible(owner)) {
       overlap.heldUpMs = nowMs;
+      overlap.wasHeldUp = true;
     }
     if (nowMs < excusedUntilMs) {
       return;
     }
     seen.longestOverlapMs = Math.max(seen.longestOverlapMs, nowMs - overlap.sinceMs);
-    const wasHeldUp = overlap.heldUpMs > overlap.sinceMs;
-    const allowedMs = wasHeldUp ? soonMs : delayMs + latenessMs + 1;
+    const allowedMs = overlap.wasHeldUp ? soonMs : delayMs + latenessMs + 1;
     if (!overlap.isHandover || nowMs - overlap.heldUpMs > allowedMs) {
       report(
         'one-owner',
@@ -195,13 +199,35 @@ export function watchInvariants(world: World, options: WatchOptions): Watcher {
         owner.holder = holder;
         owner.sinceMs = world.nowMs();
       }
+      if (nodeNames.some((name) => world.speaks(name, index) && isBlind(name, index))) {
+        owner.isTold = false;
+      }
+    }
+  }
+
+  /** Nothing passes and nothing tells so: no carrier that goes, no path that is lost there. */
+  function isBlind(name: NodeName, index: number): boolean {
+    const interfaceName = interfaceOf(name, index);
+    return (
+      world.network.port(name, interfaceName).silent &&
+      !settings[name].paths.some((path) => path.interfaceName === interfaceName)
+    );
+  }
+
+  function noteAnnouncement(node: NodeName): void {
+    for (const [index, owner] of owners.entries()) {
+      if (owner.holder !== node) {
+        owner.sinceMs = world.nowMs();
+      } else if (isHeardFor(node, index)) {
+        owner.isTold = true;
+      }
     }
   }
 
   function checkNeighbors(): void {
     const nowMs = world.nowMs();
-    for (const [index, { holder, sinceMs }] of owners.entries()) {
-      if (holder === undefined) {
+    for (const [index, { holder, sinceMs, isTold }] of owners.entries()) {
+      if (holder === undefined || !isTold) {
         continue;
       }
       const ranSinceMs = Math.max(sinceMs, heldUpMs[holder], unsettledMs);
@@ -292,6 +318,9 @@ export function watchInvariants(world: World, options: WatchOptions): Watcher {
   }
 
   world.onStep((worldStep) => {
+    if (worldStep.effects.some(({ kind }) => kind === 'announce')) {
+      noteAnnouncement(worldStep.node);
+    }
     checkStep(worldStep);
   });
   world.onMoment(() => {
