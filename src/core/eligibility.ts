@@ -26,9 +26,6 @@ export function handoverRefusal(state: DirectorState, peer: Peer, atMs: number, 
   if (own === 'stopping' || (own !== 'none' && !peer.advertisement.isHandoverForced)) {
     return own;
   }
-  if (state.office.role === 'initialize') {
-    return 'starting';
-  }
   if (peer.advertisement.configDigest !== settings.configDigest && !peer.advertisement.isHandoverForced) {
     return 'configuration-differs';
   }

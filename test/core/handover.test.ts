@@ -1,5 +1,7 @@
 import assert from 'node:assert/strict';
+import { meet } from '../../src/core/active.ts';
 import { step } from '../../src/core/director.ts';
+import { giveUpHandover, startHandover } from '../../src/core/handover.ts';
 import {
   type Command,
   type CommandOutcome,
@@ -319,6 +321,17 @@ describe('hand-over', () => {
         step(waiting({ cause: 'maintenance' }), heard({ role: 'active', term: 4 }), lesser)[0].isMaintenance,
       );
     });
+  });
+
+  it('and a duel are for a director in office: to any other they do nothing', () => {
+    const wish = { cause: 'operator', isForced: false, commandId: 'x' } as const;
+    for (const office of [backup(), claiming(), listening]) {
+      const before = state(office);
+      assert.deepEqual(startHandover(before, wish, now, lesser), [before, []]);
+      assert.deepEqual(meet(before, now, lesser), [before, []]);
+      const refused = { ok: false, reason: 'no-answer' } as const;
+      assert.deepEqual(giveUpHandover(before, pending, refused, now, lesser), [before, []]);
+    }
   });
 
   describe('as the peer wishes', () => {
