@@ -9,9 +9,10 @@ import { mkdirSync, writeFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
 import { whyNoNamespaces } from '../lab/requirements.ts';
 import { contestants, type Contestant } from './contestants.ts';
+import { canSuffer, faults, type FaultName } from './faults.ts';
 import { machineFacts, processorTimes, stolenShare, tableOf } from './report.ts';
 import { watchUnderLoad, type Steadiness } from './steadiness.ts';
-import { faults, openArena, type FaultName, type Sample } from './trial.ts';
+import { openArena, type Sample } from './trial.ts';
 
 const USAGE = `npm run bench -- [--runs N] [--quick] [--only WORD]... [--hogs MINUTES]
 
@@ -98,7 +99,7 @@ async function sufferRound(
   { samples }: Result,
 ): Promise<void> {
   await using arena = await openArena(contestant);
-  for (const fault of wanted) {
+  for (const fault of wanted.filter((name) => canSuffer(contestant, name))) {
     for (let attempt = 1; attempt <= MOST_ATTEMPTS; attempt += 1) {
       const sample = await arena.trial(fault);
       samples.push(sample);
@@ -130,12 +131,14 @@ function select<Item>(
 }
 
 function say(round: number, sample: Sample): void {
-  const { contestant, fault, client, realServer, bothAnsweredMs, distrust } = sample;
+  const { contestant, fault, client, realServer, bothAnsweredMs, untilMended, distrust } = sample;
   process.stdout.write(
-    `${String(round).padStart(3)} ${contestant.padEnd(16)} ${fault.padEnd(8)}` +
+    `${String(round).padStart(3)} ${contestant.padEnd(16)} ${fault.padEnd(11)}` +
       ` client ${client.silenceMs.toFixed(1).padStart(7)} ms, lost ${String(client.lostCount).padStart(4)}` +
       ` | real server ${realServer.silenceMs.toFixed(1).padStart(7)} ms` +
-      ` | both answered ${bothAnsweredMs.toFixed(0).padStart(5)} ms${distrust === undefined ? '' : ` (distrusted: ${distrust})`}\n`,
+      ` | both answered ${bothAnsweredMs.toFixed(0).padStart(5)} ms` +
+      (untilMended.length === 0 ? '' : ` | until healed: ${untilMended.join(', ')}`) +
+      `${distrust === undefined ? '' : ` (distrusted: ${distrust})`}\n`,
   );
 }
 

@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { type Daemon } from '../lab/daemon.ts';
 import { startKeepalived } from '../lab/keepalived.ts';
 import { routers, type Lab, type Router } from '../lab/lab.ts';
+import { giveSwitchAnAddress, switchAddress } from '../lab/switch.ts';
 import { configurePair, startVipair, vipair } from '../lab/vipair.ts';
 
 /** One that is measured: how its daemons are started and how it is told to move the addresses. */
@@ -15,6 +16,10 @@ export interface Contestant {
   readonly moveOnPurpose: (lab: Lab, active: Router, daemon: Daemon) => Promise<void>;
   /** After that the old owner has ended, and must be started again. */
   readonly endsWhenMoved: boolean;
+  /** Its rules in the kernel can be flushed. */
+  readonly hasGate: boolean;
+  /** Silence after which its backup takes over, by its configuration. */
+  readonly patienceMs: number;
   /** The one that takes the addresses back whenever it can; undefined when nobody does. */
   readonly preferred: Router | undefined;
   /** When the new owner decided to claim, on the clock of the lab; undefined if it cannot be known. */
@@ -33,7 +38,12 @@ function vipairContestant(profile: 'fast' | 'balanced'): Contestant {
   return {
     name: `vipair ${profile}`,
     prepare: (lab) => {
-      configurePair(lab, { profile });
+      // As its manual advises: with a path it notices a port that is silent while its carrier is up.
+      giveSwitchAnAddress(lab);
+      configurePair(lab, {
+        profile,
+        extra: `paths:\n  - { name: upstream, interface: eth0, target: ${switchAddress}, required: true }\n`,
+      });
     },
     start: (lab, router) => startVipair(lab, router, { printClock: true }),
     moveOnPurpose: async (lab, active) => {
@@ -43,6 +53,9 @@ function vipairContestant(profile: 'fast' | 'balanced'): Contestant {
       }
     },
     endsWhenMoved: false,
+    hasGate: true,
+    // `dead` of the profile.
+    patienceMs: { fast: 160, balanced: 300 }[profile],
     preferred: undefined,
     decidedAtMs: claimDecidedAtMs,
   };
@@ -58,6 +71,9 @@ function keepalivedContestant(advertSeconds: number): Contestant {
       await daemon.stop();
     },
     endsWhenMoved: true,
+    hasGate: false,
+    // RFC 9568 §6.1: three intervals and the skew, which is less than one.
+    patienceMs: 4 * 1000 * advertSeconds,
     preferred: routers[0],
     decidedAtMs: () => undefined,
   };

@@ -1,8 +1,9 @@
 import { cpus, release, totalmem } from 'node:os';
 import { readFileSync } from 'node:fs';
 import { attempt } from '../lab/command.ts';
+import { faults as allFaults, faultTitles, shouldMove, type FaultName } from './faults.ts';
 import { figuresOf } from './statistics.ts';
-import { faultTitles, type FaultName, type Sample } from './trial.ts';
+import { type Sample } from './trial.ts';
 
 /** What a reader must know of the machine to compare figures. */
 export function machineFacts() {
@@ -43,19 +44,19 @@ const measures: readonly Measure[] = [
     title: 'silence, client',
     unit: 'ms',
     of: ({ client }) => client.silenceMs,
-    faults: ['planned', 'power', 'kill', 'freeze'],
+    faults: allFaults,
   },
   {
     title: 'silence, real server',
     unit: 'ms',
     of: ({ realServer }) => realServer.silenceMs,
-    faults: ['planned', 'power', 'kill', 'freeze'],
+    faults: allFaults,
   },
   {
     title: 'lost probes, both sides',
     unit: 'probes',
     of: ({ client, realServer }) => client.lostCount + realServer.lostCount,
-    faults: ['planned'],
+    faults: ['planned', 'deaf', 'flush', 'removed'],
   },
   {
     title: 'late probes (> 5 ms)',
@@ -67,7 +68,13 @@ const measures: readonly Measure[] = [
     title: 'both routers answered ARP',
     unit: 'ms',
     of: ({ bothAnsweredMs }) => bothAnsweredMs,
-    faults: ['planned', 'power', 'kill', 'freeze'],
+    faults: allFaults,
+  },
+  {
+    title: 'the same after the heal',
+    unit: 'ms',
+    of: ({ bothAnsweredAfterMendMs }) => bothAnsweredAfterMendMs,
+    faults: ['deaf', 'one-way', 'partition'],
   },
   {
     title: 'announcements apart',
@@ -121,15 +128,28 @@ function measureRow(measure: Measure, name: string, samples: readonly Sample[]):
   ];
 }
 
+/** However long the figure says: it lasts as long as the fault does. */
+const lastingTitles = {
+  client: 'the client was silent until the fault was healed',
+  'real server': 'the real server was silent until the fault was healed',
+  'both answered': 'both answered until the fault was healed',
+} as const;
+
 function notes(samples: readonly Sample[]): string[] {
   return [...new Set(samples.map(({ contestant }) => contestant))].flatMap((name) => {
     const mine = samples.filter(({ contestant }) => contestant === name);
     const count = (is: (sample: Sample) => boolean) => mine.filter(is).length;
-    const stayed = count(({ movedTo }) => movedTo === undefined);
+    const stayed = count(({ fault, movedTo }) => shouldMove(fault) === true && movedTo === undefined);
+    const moved = count(({ fault, movedTo }) => shouldMove(fault) === false && movedTo !== undefined);
     const open = count(({ bothAnsweredAtEnd }) => bothAnsweredAtEnd);
     const distrusted = count(({ distrust }) => distrust !== undefined);
     return [
       ...(stayed > 0 ? [`  ${name}: did not move in ${stayed} of ${mine.length}`] : []),
+      ...(moved > 0 ? [`  ${name}: moved in ${moved} of ${mine.length}, for nothing`] : []),
+      ...(['client', 'real server', 'both answered'] as const).flatMap((what) => {
+        const lasting = count(({ untilMended }) => untilMended.includes(what));
+        return lasting === 0 ? [] : [`  ${name}: ${lastingTitles[what]} in ${lasting} of ${mine.length}`];
+      }),
       ...(open > 0
         ? [`  ${name}: both still answered when the watch ended in ${open} of ${mine.length}`]
         : []),

@@ -11,20 +11,10 @@ import {
   type Interruption,
   type Observation,
 } from '../lab/observation.ts';
-import { heal, inject, installSwitchFaults } from '../lab/switch.ts';
-import { clearAfterPowerLoss, heldBy, ownerOf, peerOf } from '../lab/vipair.ts';
+import { installSwitchFaults } from '../lab/switch.ts';
+import { heldBy, ownerOf, peerOf } from '../lab/vipair.ts';
 import { type Contestant } from './contestants.ts';
-
-/** What is done to the active router. */
-export const faults = ['planned', 'power', 'kill', 'freeze'] as const;
-export type FaultName = (typeof faults)[number];
-
-export const faultTitles: Readonly<Record<FaultName, string>> = {
-  planned: 'moved on purpose (vipair failover; keepalived: SIGTERM)',
-  power: 'power lost: all ports silent and all processes killed at once',
-  kill: 'SIGKILL of the whole daemon, the router lives on',
-  freeze: 'SIGSTOP of the whole daemon until 1.5 s after the takeover, then SIGCONT',
-};
+import { courseOf, mend, strike, type FaultName, type Scene } from './faults.ts';
 
 /** One fault, and what client and real server had of it. All in milliseconds. */
 export interface Sample {
@@ -36,6 +26,10 @@ export interface Sample {
   readonly bothAnsweredMs: number;
   /** It was still so when the watch ended. */
   readonly bothAnsweredAtEnd: boolean;
+  /** Of a fault that was mended while it was watched: both still answered so long after that. */
+  readonly bothAnsweredAfterMendMs: number | undefined;
+  /** What did not end before the fault was mended: as long as the fault lasts, so does it. */
+  readonly untilMended: readonly ('client' | 'real server' | 'both answered')[];
   readonly announcedApartMs: number | undefined;
   readonly announcementStyles: readonly string[];
   readonly decisionToAnnouncedMs: number | undefined;
@@ -52,6 +46,12 @@ export interface Arena extends AsyncDisposable {
 const ASK_PERIOD_MS = 5;
 /** The peer has so long to take over; keepalived's default needs 3.6 s. */
 const TAKEOVER_MS = 6000;
+/** A fault that is mended under watch lasts as long as the silence after which the backup takes over, and so long. */
+const HOLD_MS = 1500;
+/** After it was mended it is watched as long as that silence, and so long. */
+const AFTERMATH_MS = 700;
+/** What began so shortly before the fault was mended is not said to have lasted as long as the fault. */
+const LASTING_MS = 100;
 /** A killed or frozen daemon is watched for two owners so long after the peer took over. */
 const WATCH_MS = 1500;
 /** The eye was away so long within the watch: what it says of that time is worth little. */
@@ -98,11 +98,8 @@ function withLogs({ daemons, lab }: Bench, cause: unknown): Error {
   return new Error([cause instanceof Error ? cause.message : String(cause), ...logs].join('\n'), { cause });
 }
 
-interface Bench {
-  readonly contestant: Contestant;
-  readonly lab: Lab;
+interface Bench extends Scene {
   readonly eye: Eye;
-  readonly daemons: Record<Router, Daemon>;
 }
 
 /** One owner, who is the one that would take the addresses back, and nobody about to move. */
@@ -126,41 +123,52 @@ async function untilReady({ contestant, lab, eye, daemons }: Bench): Promise<Rou
 }
 
 async function trial(arena: Bench, fault: FaultName): Promise<Sample> {
-  const { lab, eye, contestant } = arena;
+  const { eye } = arena;
   const active = await untilReady(arena);
   await eye.collect();
   const faultAtMs = nowMs();
-  const before = arena.daemons[active];
   await strike(arena, fault, active);
-  const movedTo = await untilMoved(lab, peerOf(active), TAKEOVER_MS);
-  await pause(fault === 'kill' || fault === 'freeze' ? WATCH_MS : 300);
-  if (fault === 'freeze') {
-    before.thaw();
-    await pause(500);
-  }
+  const course =
+    courseOf(fault) === 'takeover'
+      ? await watchTakeover(arena, fault, active)
+      : await watchMending(arena, { fault, active, faultAtMs });
   const seen = await eye.collect();
-  const untilMs = nowMs();
-  const sample = evaluate(arena, { fault, faultAtMs, untilMs, movedTo, seen });
-  await restore(arena, fault, active, contestant);
+  const sample = evaluate(arena, { fault, faultAtMs, untilMs: nowMs(), seen, ...course });
+  await restore(arena, fault, active);
   return sample;
 }
 
-async function strike({ lab, contestant, daemons }: Bench, fault: FaultName, active: Router): Promise<void> {
-  switch (fault) {
-    case 'planned':
-      await contestant.moveOnPurpose(lab, active, daemons[active]);
-      return;
-    case 'power':
-      inject(lab, ['mute', 'deaf'], [active]);
-      await daemons[active].kill();
-      return;
-    case 'kill':
-      await daemons[active].kill();
-      return;
-    case 'freeze':
-      daemons[active].freeze();
-      return;
+async function watchTakeover(
+  arena: Bench,
+  fault: FaultName,
+  active: Router,
+): Promise<Pick<Course, 'movedTo' | 'mendedAtMs'>> {
+  const movedTo = await untilMoved(arena.lab, peerOf(active), TAKEOVER_MS);
+  await pause(fault === 'kill' || fault === 'freeze' ? WATCH_MS : 300);
+  if (fault === 'freeze') {
+    mend(arena, fault, active);
+    await pause(500);
   }
+  return { movedTo, mendedAtMs: undefined };
+}
+
+/** Bounded, for there are pairs and faults of which one outlasts the other. */
+async function watchMending(
+  arena: Bench,
+  {
+    fault,
+    active,
+    faultAtMs,
+  }: { readonly fault: FaultName; readonly active: Router; readonly faultAtMs: number },
+): Promise<Pick<Course, 'movedTo' | 'mendedAtMs'>> {
+  const { patienceMs } = arena.contestant;
+  const mendAtMs = faultAtMs + patienceMs + HOLD_MS;
+  const movedTo = await untilMoved(arena.lab, peerOf(active), mendAtMs - nowMs());
+  await pause(Math.max(0, mendAtMs - nowMs()));
+  const mendedAtMs = nowMs();
+  mend(arena, fault, active);
+  await pause(patienceMs + AFTERMATH_MS);
+  return { movedTo, mendedAtMs };
 }
 
 /** The peer has them all, whether or not the old owner has let go. */
@@ -185,11 +193,12 @@ interface Course {
   readonly faultAtMs: number;
   readonly untilMs: number;
   readonly movedTo: Router | undefined;
+  readonly mendedAtMs: number | undefined;
   readonly seen: Observation;
 }
 
 function evaluate({ contestant, lab }: Bench, course: Course): Sample {
-  const { fault, faultAtMs, untilMs, movedTo, seen } = course;
+  const { fault, faultAtMs, untilMs, movedTo, mendedAtMs, seen } = course;
   const of = (name: string) =>
     interruption(seen.probes[name] ?? { sentAtMs: [], answeredAtMs: [] }, faultAtMs, untilMs);
   const both = overlaps(seen.answers, ASK_PERIOD_MS);
@@ -204,6 +213,16 @@ function evaluate({ contestant, lab }: Bench, course: Course): Sample {
     realServer,
     bothAnsweredMs: Math.max(0, ...both.map((overlap) => overlap.untilMs - overlap.fromMs)),
     bothAnsweredAtEnd: both.some((overlap) => untilMs - overlap.untilMs < 50),
+    bothAnsweredAfterMendMs:
+      mendedAtMs === undefined ? undefined : Math.max(0, ...both.map((times) => times.untilMs - mendedAtMs)),
+    untilMended:
+      mendedAtMs === undefined
+        ? []
+        : [
+            ...(isAcross(client, mendedAtMs) ? (['client'] as const) : []),
+            ...(isAcross(realServer, mendedAtMs) ? (['real server'] as const) : []),
+            ...(both.some((times) => isAcross(times, mendedAtMs)) ? (['both answered'] as const) : []),
+          ],
     announcedApartMs: round === undefined ? undefined : round.lastMs - round.firstMs,
     announcementStyles: round?.styles ?? [],
     decisionToAnnouncedMs:
@@ -211,6 +230,14 @@ function evaluate({ contestant, lab }: Bench, course: Course): Sample {
     movedTo,
     distrust: distrustOf(seen, client, realServer),
   };
+}
+
+/** It began well before the instant and was not over then; the last answer seen may be a question or two older. */
+function isAcross(
+  { fromMs, untilMs }: { readonly fromMs: number; readonly untilMs: number },
+  mendedAtMs: number,
+): boolean {
+  return fromMs < mendedAtMs - LASTING_MS && untilMs > mendedAtMs - 2 * ASK_PERIOD_MS;
 }
 
 function distrustOf(seen: Observation, ...interruptions: readonly Interruption[]): string | undefined {
@@ -224,16 +251,12 @@ function distrustOf(seen: Observation, ...interruptions: readonly Interruption[]
 }
 
 /** Back to a whole pair, whatever the fault left. */
-async function restore(
-  arena: Bench,
-  fault: FaultName,
-  struck: Router,
-  contestant: Contestant,
-): Promise<void> {
-  const { lab, daemons } = arena;
-  if (fault === 'power' || fault === 'kill') {
-    clearAfterPowerLoss(lab, struck);
-    heal(lab);
+async function restore(arena: Bench, fault: FaultName, struck: Router): Promise<void> {
+  const { lab, daemons, contestant } = arena;
+  mend(arena, fault, struck);
+  if (fault === 'removed' && ownerOf(lab) === undefined) {
+    // Some never notice: then an operator would start it again.
+    await daemons[struck].stop();
   }
   if (!daemons[struck].isRunning()) {
     daemons[struck] = contestant.start(lab, struck);

@@ -7,6 +7,8 @@ import { routers, type Lab, type Router } from './lab.ts';
  *
  * - mute: nothing that the port sends is carried; deaf: nothing is carried to it; both: a silent port;
  * - beatless: heartbeats (vipair's UDP and VRRP) are dropped, all else passes.
+ *
+ * Besides, the routers can be parted: nothing passes between the two, everybody else reaches both.
  */
 export type Fault = 'mute' | 'deaf' | 'beatless';
 export type Side = 'pub' | 'priv';
@@ -16,11 +18,16 @@ table bridge lab {
   set mute { type ifname; }
   set deaf { type ifname; }
   set beatless { type ifname; }
+  set parted { type ifname . ifname; }
   chain arriving {
     type filter hook prerouting priority -300; policy accept;
     iifname @mute counter drop
     iifname @beatless ether type ip ip protocol udp udp dport 3694 counter drop
     iifname @beatless ether type ip ip protocol vrrp counter drop
+  }
+  chain crossing {
+    type filter hook forward priority 0; policy accept;
+    iifname . oifname @parted counter drop
   }
   chain leaving {
     type filter hook postrouting priority 300; policy accept;
@@ -45,9 +52,24 @@ export function inject(
   nft(lab, faults.map((fault) => `add element bridge lab ${fault} { ${ports} }`).join('\n'));
 }
 
-/** Every fault ends; also a router's own cables are plugged in again. */
+/** The full partition: nothing passes between the two routers, while client and real server reach both. */
+export function part(lab: Lab): void {
+  const pairs = (['pub', 'priv'] as const).flatMap((side) => [
+    `"lvs1-${side}" . "lvs2-${side}"`,
+    `"lvs2-${side}" . "lvs1-${side}"`,
+  ]);
+  nft(lab, `add element bridge lab parted { ${pairs.join(', ')} }`);
+}
+
+/** Gives the public switch an address, so that it is a neighbour of both routers which is neither client nor prober. */
+export function giveSwitchAnAddress(lab: Lab): void {
+  ipBatch(lab.hosts.switch, [`addr add ${switchAddress}/24 dev public`]);
+}
+export const switchAddress = '192.0.2.1';
+
+/** Every fault made here ends. Cables that are out stay out. */
 export function heal(lab: Lab): void {
-  nft(lab, ['mute', 'deaf', 'beatless'].map((fault) => `flush set bridge lab ${fault}`).join('\n'));
+  nft(lab, ['mute', 'deaf', 'beatless', 'parted'].map((fault) => `flush set bridge lab ${fault}`).join('\n'));
 }
 
 /** Pulls a cable out of a router, or plugs it in: the router sees the carrier go. */

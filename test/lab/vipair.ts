@@ -25,6 +25,9 @@ export interface Status {
     readonly interface: string;
     readonly held: boolean;
   }[];
+  /** Since when the silent peer still answers for the addresses. */
+  readonly contested: string | null;
+  readonly paths: readonly { readonly up: boolean | null; readonly peerUp: boolean | null }[];
   readonly lease: { readonly mode: string; readonly lifetimeSeconds: number };
   readonly timers: { readonly intervalMs: number; readonly leaseMs: number; readonly deadMs: number };
   readonly pid: number;
@@ -224,5 +227,10 @@ export function clearAfterPowerLoss(lab: Lab, router: Router): void {
   const namespace = lab.hosts[router];
   attempt(['ip', '-n', namespace, 'addr', 'del', `${publicFloating}/32`, 'dev', 'eth0']);
   attempt(['ip', '-n', namespace, 'addr', 'del', `${privateFloating}/32`, 'dev', 'eth1']);
-  attempt(['ip', 'netns', 'exec', namespace, 'nft', 'flush', 'ruleset']);
+  flushGate(lab, router);
+}
+
+/** What an operator's firewall script does first. */
+export function flushGate(lab: Lab, router: Router): void {
+  attempt(['ip', 'netns', 'exec', lab.hosts[router], 'nft', 'flush', 'ruleset']);
 }
