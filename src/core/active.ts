@@ -2,7 +2,7 @@
 import { announceAgain, announcementGapMs } from './announcement.ts';
 import { renewGapMs } from './claim.ts';
 import { ruleDuel } from './duel.ts';
-import { effectivePriority, isBetterThanPeer } from './eligibility.ts';
+import { effectivePriority, isBetterThanPeer, isPeerSilent } from './eligibility.ts';
 import { probePatienceMs, silentForMs } from './evidence.ts';
 import { giveUpHandover, startHandover } from './handover.ts';
 import { leaveOffice, stopNow } from './leave.ts';
@@ -48,6 +48,14 @@ export function meet(state: DirectorState, atMs: number, settings: Settings): St
     return leaveOffice(state, { kind: 'lost-duel', rule: 'peer-is-deaf', ...lost }, atMs);
   }
   return [{ ...state, office: { ...office, duelAtMs } }, []];
+}
+
+/** The other one will not say any more that it let go; the neighbours may have heard it last. */
+export function endDuelInSilence(state: DirectorState, atMs: number, settings: Settings): DirectorState {
+  const { office } = state;
+  return office.role === 'active' && office.duelAtMs !== undefined && isPeerSilent(state, atMs, settings)
+    ? announceAgain({ ...state, office: { ...office, duelAtMs: undefined } }, atMs)
+    : state;
 }
 
 export function settleActive(state: DirectorState, before: Active, atMs: number, settings: Settings): Step {
@@ -143,8 +151,12 @@ export function meetOnWire(
   // After `contested: claim after` it was known that the peer answers.
   const isMeant = state.why.kind === 'contest-timeout';
   const isHeard = silentForMs(state, atMs) < 2 * settings.intervalMs;
-  if (isMeant || isHeard || isBetterThanPeer(state, settings)) {
+  if (isMeant || isHeard) {
     return [state, []];
+  }
+  if (isBetterThanPeer(state, settings)) {
+    // What was an announcement has reached the neighbours, too.
+    return [announceAgain(state, atMs), []];
   }
   const { priority: peerPriority, term: peerTerm } = peer.advertisement;
   const rule = scoredPriority(state, settings) === peerPriority ? 'node-id' : 'priority';

@@ -18,9 +18,10 @@ export function announcementGapMs(announcedCount: number): number {
   return repeatGapsMs[announcedCount - 1] ?? refreshGapMs;
 }
 
-/** Tells the neighbours anew, as after a claim; nothing to tell for a director out of office. */
+/** Tells the neighbours anew, as after a claim; nothing to tell for a director out of office, or at this moment told. */
 export function announceAgain(state: DirectorState, atMs: number): DirectorState {
-  return state.office.role === 'active'
-    ? { ...state, office: { ...state.office, announcedCount: 0, announceAtMs: atMs } }
-    : state;
+  const { office } = state;
+  return office.role !== 'active' || office.announceAtMs === atMs + announcementGapMs(1)
+    ? state
+    : { ...state, office: { ...office, announcedCount: 0, announceAtMs: atMs } };
 }

@@ -10,7 +10,7 @@
  *
  * Source: RFC 9568 §6.4 for the roles; what differs is said where it differs.
  */
-import { activeDuesMs, meet, meetOnWire, settleActive } from './active.ts';
+import { activeDuesMs, endDuelInSilence, meet, meetOnWire, settleActive } from './active.ts';
 import { advertisementOf } from './advertise.ts';
 import { announceAgain } from './announcement.ts';
 import { becomeBackup, probeDueMs, settleBackup, withoutEvidence } from './backup.ts';
@@ -342,14 +342,14 @@ function carrier(
   return { ...state, downInterfaces: isUp ? others : [...others, interfaceName] };
 }
 
-/** With every heartbeat: which paths work, and which links fell silent. */
+/** With every heartbeat: which paths work, which links fell silent, and whether a contest ended in silence. */
 function judge(state: DirectorState, atMs: number, settings: Settings): DirectorState {
   if (state.office.role === 'stopped' || atMs < state.advertiseAtMs) {
     return state;
   }
   const hasLostLink = (link: Link) =>
     link.isHeard && link.heardAtMs !== undefined && atMs - link.heardAtMs >= settings.deadMs;
-  const judged = judgePaths(state, atMs, settings);
+  const judged = endDuelInSilence(judgePaths(state, atMs, settings), atMs, settings);
   return judged.links.some(hasLostLink)
     ? {
         ...judged,

@@ -2,9 +2,9 @@ import assert from 'node:assert/strict';
 import fc from 'fast-check';
 import { ruleDuel } from '../../src/core/duel.ts';
 import { step } from '../../src/core/director.ts';
-import { type Advertisement, type DirectorState } from '../../src/core/state.ts';
+import { type Advertisement, type DirectorEvent, type DirectorState } from '../../src/core/state.ts';
 import { isPeerBetterPlaced } from '../../src/core/tracks.ts';
-import { active, better, heard, lesser, now, outcome, peer, reason, said, state } from './states.ts';
+import { active, better, heard, lesser, now, outcome, peer, reason, said, state, tick } from './states.ts';
 
 /** Active for long, in term 3, and so is the peer; both have been seen so since `forMs`. */
 function duel(forMs: number | undefined, over: Partial<DirectorState> = {}): DirectorState {
@@ -14,7 +14,7 @@ function duel(forMs: number | undefined, over: Partial<DirectorState> = {}): Dir
 
 describe('duel', () => {
   const both = (over: Partial<Advertisement> = {}) => heard({ role: 'active', term: 2, ...over });
-  const rows: readonly [string, DirectorState, ReturnType<typeof heard>, string, string?][] = [
+  const rows: readonly [string, DirectorState, DirectorEvent, string, string?][] = [
     ['one heartbeat of an older term may be a late one', duel(undefined), both(), 'active'],
     ['the next is not', duel(25), both(), 'backup: release', 'lost-duel'],
     [
@@ -70,6 +70,12 @@ describe('duel', () => {
     ],
     ['a peer that asks to be relieved is no contest', duel(900), both({ handoverRequest: 4 }), 'active'],
     ['when it lets go the neighbours are told', duel(50), heard(), 'active: announce'],
+    [
+      'or when it is heard no longer',
+      { ...duel(900, { advertiseAtMs: now }), peer: peer({ role: 'active' }, { heardAtMs: now - 300 }) },
+      tick(),
+      'active: announce',
+    ],
     ['there is none while the peer is backup', duel(undefined), heard(), 'active'],
   ];
   for (const [what, before, event, expected, why] of rows) {

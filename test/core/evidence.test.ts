@@ -275,7 +275,7 @@ describe('evidence', () => {
       state(active(), { peer: peer({ priority }, { heardAtMs: now - 100, ...over }), sinceMs: now - 9000 });
     const rows: readonly [string, DirectorState, string][] = [
       ['behind broken heartbeats the lesser one lets go', alone(), 'backup: release, probe'],
-      ['and the better one stays', alone({}, 99), 'active'],
+      ['and the better one stays, and tells the neighbours', alone({}, 99), 'active: announce'],
       ['of two alike the second lets go', alone({}, 100), 'backup: release, probe'],
       ['while heartbeats are heard, they decide', alone({ heardAtMs: now - 99 }), 'active'],
       ['what is not proven is not believed', alone({ isProven: false }), 'active'],
