@@ -40,6 +40,23 @@ async function withScene(
     connect([routerSpace, 'eth1'], [neighbourSpace, 'eth1']);
     ip(['-n', routerSpace, 'link', 'set', 'eth0', 'address', publicMac]);
     ip(['-n', routerSpace, 'link', 'set', 'eth1', 'address', privateMac]);
+    // Until its link is settled a host has joined no group, and hears no advertisement to all nodes.
+    await eventually('the neighbour speaks IPv6', () =>
+      ['eth0', 'eth1'].every((name) =>
+        ip([
+          '-n',
+          neighbourSpace,
+          '-6',
+          'address',
+          'show',
+          'dev',
+          name,
+          'scope',
+          'link',
+          '-tentative',
+        ]).includes('fe80'),
+      ),
+    );
     await using router = startWorker(routerSpace, environment);
     await using neighbour = startWorker(neighbourSpace);
     await router.call('open', floating, 60);

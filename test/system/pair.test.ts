@@ -26,6 +26,8 @@ import {
 
 /** Questions about the owner are so far apart; both may answer one of them while they hand over. */
 const ASK_PERIOD_MS = 5;
+/** Of the balanced profile. */
+const INTERVAL_MS = 50;
 
 describe('a pair of vipair run', function () {
   this.timeout(40_000);
@@ -109,7 +111,9 @@ describe('a pair of vipair run', function () {
     await pause(100);
     const { client, realServer, bothAnsweredMs } = await seenSince(sinceMs);
     assert.equal(client.lostCount + realServer.lostCount, 0);
-    assert.ok((bothAnsweredMs ?? 0) <= ASK_PERIOD_MS, `both answered for ${bothAnsweredMs} ms`);
+    // Under a millisecond while nothing else runs, which the benchmark measures; here the processors are shared,
+    // and what must hold is that the old owner goes with the first heartbeat that it hears.
+    assert.ok((bothAnsweredMs ?? 0) <= ASK_PERIOD_MS + INTERVAL_MS, `both answered for ${bothAnsweredMs} ms`);
     const statuses = await untilAgreed(lab);
     assert.equal(statuses[backup].role, 'active');
   });
