@@ -260,8 +260,8 @@ function hearInBackup(office: Backup, roleBefore: Role | undefined, role: Role, 
 }
 
 /**
- * Is a peer heard that may have held the office without our hearing of it? One that was silent, or whose
- * term says that it claimed: then the neighbours may have learned of it and not that it has let go.
+ * Is a peer heard that may have held the office without our hearing of it? One that was silent, that began
+ * a new life, or whose term says that it claimed: then the neighbours may have learned of it and not that it has let go.
  */
 function isPeerBack(
   { peer, term }: DirectorState,
@@ -271,6 +271,7 @@ function isPeerBack(
   const knownTerm = peer?.isProven === true ? peer.advertisement.term : 0;
   return (
     (peer !== undefined && atMs - peer.heardAtMs >= settings.deadMs) ||
+    (advertisement.role === 'initialize' && peer?.advertisement.role === 'backup') ||
     (isProven && advertisement.role !== 'active' && advertisement.term > Math.max(term, knownTerm))
   );
 }

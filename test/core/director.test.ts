@@ -169,6 +169,12 @@ const rows: readonly [string, DirectorState, DirectorEvent, string, string?][] =
     'active: announce',
   ],
   [
+    'a peer that began a new life',
+    state(active(), { peer: peer() }),
+    heard({ role: 'initialize', term: 0 }),
+    'active: announce',
+  ],
+  [
     'a peer that held the office meanwhile',
     state(active(), { peer: peer() }),
     heard({ term: 4 }),
