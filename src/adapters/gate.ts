@@ -3,15 +3,22 @@ import { parseAddress } from '../core/address.ts';
 import { fail, ok, type Failure, type Result } from '../core/result.ts';
 import {
   gateChains,
-  gateComment,
+  gateTable,
+  gateTables,
   installBatch,
   isGateComment,
+  isSameTable,
   LEASE_KEY,
+  leaseSets,
+  MARKED_SET,
   muteBatch,
+  removeBatch,
+  renewBatch,
   SERVE,
   SPEAK,
   timesBatch,
   type GateChain,
+  type GateHooks,
   type GateLink,
   type GateRuleset,
   type GateTimes,
@@ -19,35 +26,43 @@ import {
 import { pairIdOf } from '../wire/heartbeat.ts';
 import { type NetlinkMessage } from '../wire/netlink.ts';
 import {
-  deleteBatch,
   getChain,
   getElement,
+  getSet,
   getTable,
   isNewChain,
+  isNewTable,
   parseChain,
   parseExpiration,
+  parseSetComment,
   parseTable,
   type Identity,
+  type Table,
 } from '../wire/nftables.ts';
 import { openLibc, type Libc } from './libc.ts';
-import { openNftablesTable, type Commit, type NftablesTable } from './nftables-table.ts';
+import { openNftablesTables, type Commit, type NftablesTables } from './nftables-tables.ts';
+
+export type { GateHooks } from '../wire/gate-ruleset.ts';
 
 /**
- * The kernel's gate before the floating addresses: nftables table `netdev vipair_<pair>`, whose rules
- * `wire/gate-ruleset.ts` explains. All of it is spoken by netlink from this process; no `nft` is run.
+ * The kernel's gate before the floating addresses: nftables table `netdev vipair_<pair>`, and without the
+ * egress hook (before Linux 5.16) those of the families arp and inet, too; `wire/gate-ruleset.ts` explains
+ * their rules. All of it is spoken by netlink from this process; no `nft` is run.
  *
- * The table outlives the process, and is meant to: whatever kills or freezes the daemon, its lease runs
+ * The tables outlive the process, and are meant to: whatever kills or freezes the daemon, its lease runs
  * out and the gate is shut until a next life of the daemon, or the operator, comes. By hand:
  *
  *     nft delete table netdev vipair_edge
  *
- * (That is also why NFT_TABLE_F_OWNER is not set: it would take the table away with the process.)
+ * (That is also why NFT_TABLE_F_OWNER is not set: it would take them away with the process.)
  *
  * The lease latches, and so does what is restored after someone flushed the ruleset: no more than what
  * `open` gave or `remaining` last saw, less the time since. So an active director calls `remaining` on
  * every tick.
  */
 export interface Gate extends Disposable {
+  /** With `output`, heartbeats must be followed by `renew`, and announcements preceded by `remaining`. */
+  readonly hooks: GateHooks;
   /** Gives a whole lease, whatever there was: the claim. Puts the table and missing hooks back first. */
   open(): Result<void, GateReason>;
   /** Ends speaking for the addresses at once; serving goes on until the lease ends. */
@@ -55,18 +70,28 @@ export interface Gate extends Disposable {
   /** Ends both at once. */
   close(): Result<void, GateReason>;
   /**
-   * What is left of the lease by the kernel's own clock; 0: expired. Undefined when the table is gone or
+   * To be called after an active heartbeat was sent, with the `performance.now()` from before. Gives the
+   * lease its time again, counted from then: delayed in between, however long, it ends no later than if
+   * the packet had renewed it. False when the lease is no longer whole, which stays so, or it is too late.
+   * In the arrangement `egress` the packet has done it, and nothing is done here.
+   *
+   * Each renewal is a transaction of nf_tables: where auditd runs it is logged, unless told
+   * `-a never,exclude -F msgtype=NETFILTER_CFG`.
+   */
+  renew(sentAtMs: number): boolean;
+  /**
+   * What is left of the lease by the kernel's own clock; 0: expired. Undefined when a table is gone or
    * the kernel does not answer.
    */
   remaining(): GateTimes | undefined;
   /**
-   * Who changed or removed the table since the last call; undefined when nobody did. Does not block, and
+   * Who changed or removed a table since the last call; undefined when nobody did. Does not block, and
    * is one system call while nothing happens.
    */
   tampered(): GateTampering | undefined;
-  /** Asks the kernel for the table and every chain: all there, unchanged in number, in force. */
+  /** Asks the kernel for the tables and every chain: all there, unchanged in number, in force. */
   isIntact(): boolean;
-  /** Puts the table back, with what was left of the lease. */
+  /** Puts the tables back, with what was left of the lease. */
   reinstall(): Result<void, GateReason>;
   /**
    * Puts hooks on interfaces that appeared or were made again; true when there was something to do. An
@@ -75,9 +100,9 @@ export interface Gate extends Disposable {
   refresh(): Result<boolean, GateReason>;
   /** How the gate is weaker than designed, in words; undefined when it is not. */
   weakness(): string | undefined;
-  /** Deletes the table: the orderly end, after the addresses are released. Idempotent. */
+  /** Deletes the tables: the orderly end, after the addresses are released. Idempotent. */
   remove(): Result<void, GateReason>;
-  /** Closes the sockets and no more: after a failure the table must go on fencing. */
+  /** Closes the sockets and no more: after a failure the tables must go on fencing. */
   [Symbol.dispose](): void;
 }
 
@@ -86,6 +111,8 @@ export interface GateOptions {
   readonly floating: readonly { readonly address: string; readonly interfaceName: string }[];
   readonly links: readonly GateLinkOptions[];
   readonly leaseMs: number;
+  /** Unless given: the best that this kernel has. */
+  readonly hooks?: GateHooks | undefined;
 }
 
 export interface GateLinkOptions {
@@ -100,9 +127,9 @@ export interface GateLinkOptions {
 export type GateReason =
   | 'koffi-unavailable'
   | 'not-permitted'
-  /** The kernel has no nf_tables, or not for the netdev family. */
+  /** The kernel has no nf_tables, or not for a family that is needed. */
   | 'no-nftables'
-  /** Before Linux 5.16. */
+  /** Before Linux 5.16; a reason only where nothing but this hook will do. */
   | 'no-egress-hook'
   /** Another program's table bears the name. */
   | 'foreign-table'
@@ -117,34 +144,46 @@ export interface GateTampering {
 }
 
 /**
- * Puts the gate up, shut. A table that an earlier life of this pair's daemon left behind is taken over;
- * one that somebody else made is refused.
+ * Puts the gate up, shut. Tables that an earlier life of this pair's daemon left behind are taken over, or
+ * away; one that somebody else made is refused.
  */
 export function openGate(options: GateOptions): Result<Gate, GateReason> {
-  const ruleset = rulesetOf(options);
-  if (!ruleset.ok) {
-    return ruleset;
-  }
   const libc = openLibc();
   if (!libc.ok) {
     return libc;
   }
-  const name = ruleset.value.table;
-  const table = openNftablesTable(libc.value, name);
-  if (!table.ok) {
-    const reason = table.reason === 'not-permitted' ? 'not-permitted' : 'no-nftables';
-    return fail(reason, table.detail);
+  const gate = openArrangement(libc.value, options, options.hooks ?? 'egress');
+  if (gate.ok || gate.reason !== 'no-egress-hook' || options.hooks !== undefined) {
+    return gate;
   }
-  const earlier = identityOf(table.value, getTable(name), parseTable);
-  if (earlier !== undefined && !isGateComment(earlier.comment)) {
-    table.value[Symbol.dispose]();
+  const other = openArrangement(libc.value, options, 'output');
+  return other.ok
+    ? other
+    : fail(other.reason, `${other.detail ?? other.reason} (no egress hook: ${gate.detail ?? ''})`);
+}
+
+function openArrangement(libc: Libc, options: GateOptions, hooks: GateHooks): Result<Gate, GateReason> {
+  const ruleset = rulesetOf(options, hooks);
+  if (!ruleset.ok) {
+    return ruleset;
+  }
+  const wanted = gateTables(ruleset.value);
+  const tables = openNftablesTables(libc, (table) => wanted.some((one) => isSameTable(one, table)));
+  if (!tables.ok) {
+    const reason = tables.reason === 'not-permitted' ? 'not-permitted' : 'no-nftables';
+    return fail(reason, tables.detail);
+  }
+  const foreign = wanted.find((table) => ownerOf(tables.value, table, options.pair) === 'another');
+  if (foreign !== undefined) {
+    tables.value[Symbol.dispose]();
+    const { family, name } = foreign;
     return fail(
       'foreign-table',
-      `table netdev ${name} is not vipair's (comment: ${earlier.comment ?? 'none'}); ` +
-        `if nothing needs it: nft delete table netdev ${name}`,
+      `table ${family} ${name} is not vipair's for this pair; ` +
+        `if nothing needs it: nft delete table ${family} ${name}`,
     );
   }
-  const gate = gateOver(libc.value, table.value, ruleset.value);
+  const gate = gateOver(libc, tables.value, ruleset.value);
   const installed = gate.reinstall();
   if (!installed.ok) {
     gate[Symbol.dispose]();
@@ -153,31 +192,30 @@ export function openGate(options: GateOptions): Result<Gate, GateReason> {
   return ok(gate);
 }
 
-/** `netdev` table of a pair, with what a table's name may not hold replaced. */
-export function gateTableName(pair: string): string {
-  return `vipair_${pair.replace(/[^A-Za-z0-9_.-]/g, '_')}`;
-}
-
 /** What stands in the kernel since the last installation, to be compared with what is there later. */
 interface Installed {
   readonly chains: readonly GateChain[];
   /** 0 for an interface that was not there. */
   readonly interfaceIndexes: readonly number[];
-  readonly table: Identity | undefined;
+  readonly tableIdentities: readonly (Identity | undefined)[];
   readonly chainIdentities: readonly (Identity | undefined)[];
 }
 
-function gateOver(libc: Libc, table: NftablesTable, wanted: GateRuleset): Gate {
-  const { leaseMs } = wanted;
+function gateOver(libc: Libc, tables: NftablesTables, wanted: GateRuleset): Gate {
+  const { hooks, leaseMs } = wanted;
   const wholeLease: GateTimes = { speakMs: leaseMs, serveMs: leaseMs };
+  const ownTables = gateTables(wanted);
   const chainsOfAll = gateChains(wanted);
-  const interfaceNames = [...new Set(chainsOfAll.map(({ interfaceName }) => interfaceName))];
+  const interfaceNames = [...new Set(chainsOfAll.flatMap(({ interfaceName }) => interfaceName ?? []))];
   // Made once: opening and muting stand in the path of a takeover.
-  const openMessages = timesBatch(wanted.table, wholeLease);
-  const muteMessages = muteBatch(wanted.table);
-  const closeMessages = timesBatch(wanted.table, expired);
-  const speakRequest = getElement(wanted.table, SPEAK, LEASE_KEY);
-  const serveRequest = getElement(wanted.table, SERVE, LEASE_KEY);
+  const openMessages = timesBatch(wanted, wholeLease);
+  const muteMessages = muteBatch(wanted);
+  const closeMessages = timesBatch(wanted, expired);
+  const lease = leaseSets(wanted);
+  const requestsFor = (part: typeof SPEAK | typeof SERVE): readonly Buffer[] =>
+    lease.filter(({ set }) => set === part).map(({ table, set }) => getElement(table, set, LEASE_KEY));
+  const speakRequests = requestsFor(SPEAK);
+  const serveRequests = requestsFor(SERVE);
   let ruleset = wanted;
   let installed: Installed | undefined;
   let seen = { atMs: 0, times: expired };
@@ -185,26 +223,50 @@ function gateOver(libc: Libc, table: NftablesTable, wanted: GateRuleset): Gate {
   const readIndexes = (): readonly number[] =>
     interfaceNames.map((name) => Math.max(0, libc.interfaceIndex(name)));
 
+  const readTables = (): readonly (Identity | undefined)[] =>
+    ownTables.map((table) => identityOf(tables, getTable(table), parseTable));
+
+  const readChains = (chains: readonly GateChain[]): readonly (Identity | undefined)[] =>
+    chains.map(({ table, name }) => identityOf(tables, getChain(table, name), parseChain));
+
   const install = (times: GateTimes): Result<void, GateReason> => {
     const interfaceIndexes = readIndexes();
     const chains = chainsOfAll.filter(
-      ({ interfaceName }) => interfaceIndexes[interfaceNames.indexOf(interfaceName)] !== 0,
+      ({ interfaceName }) =>
+        interfaceName === undefined || interfaceIndexes[interfaceNames.indexOf(interfaceName)] !== 0,
     );
+    const strays = (['netdev', 'arp', 'inet'] as const)
+      .map((family) => gateTable(wanted.pair, family))
+      .filter((table) => !ownTables.some((own) => isSameTable(own, table)))
+      .filter((table) => ownerOf(tables, table, wanted.pair) === 'us');
     const atMs = performance.now();
-    const batch = installBatch(ruleset, chains, times);
-    const committed = table.commit(batch);
+    const batch = installBatch(ruleset, chains, times, strays);
+    const committed = tables.commit(batch);
     if (!committed.ok) {
       return installRefusal(committed, batch, chains);
     }
-    table.forgetOwnChange();
+    tables.forgetOwnChange();
     seen = { atMs, times };
     installed = {
       chains,
       interfaceIndexes,
-      table: identityOf(table, getTable(ruleset.table), parseTable),
-      chainIdentities: chains.map(({ name }) => identityOf(table, getChain(ruleset.table, name), parseChain)),
+      tableIdentities: readTables(),
+      chainIdentities: readChains(chains),
     };
-    return ok(undefined);
+    return settle(atMs, times);
+  };
+
+  /**
+   * Takes back what a delay between the clock and the kernel gave too much: the lease counts from when it
+   * was decided, however long this process was stopped before the kernel heard of it.
+   */
+  const settle = (atMs: number, times: GateTimes): Result<void, GateReason> => {
+    const passedMs = performance.now() - atMs;
+    if (passedMs < PROMPT_MS || (times.speakMs === 0 && times.serveMs === 0)) {
+      return ok(undefined);
+    }
+    const less = lessThan(times, passedMs);
+    return change(timesBatch(ruleset, less), less);
   };
 
   /** Tries again without what this kernel may lack. */
@@ -226,57 +288,67 @@ function gateOver(libc: Libc, table: NftablesTable, wanted: GateRuleset): Gate {
     return third;
   };
 
-  const left = (): GateTimes => {
-    const passedMs = performance.now() - seen.atMs;
-    return {
-      speakMs: Math.max(0, seen.times.speakMs - passedMs),
-      serveMs: Math.max(0, seen.times.serveMs - passedMs),
-    };
-  };
+  const left = (): GateTimes => lessThan(seen.times, performance.now() - seen.atMs);
 
-  /** A batch on the sets; when the table is gone, the table with the outcome that the batch would have had. */
+  /** A batch on the sets; when a table is gone, the tables with the outcome that the batch would have had. */
   const change = (batch: readonly Buffer[], next: GateTimes): Result<void, GateReason> => {
     const atMs = performance.now();
-    const committed = table.commit(batch);
+    const committed = tables.commit(batch);
     if (committed.ok) {
       seen = { atMs, times: next };
-      return ok(undefined);
+      return settle(atMs, next);
     }
     return committed.errno === constants.errno.ENOENT ? installBest(next) : refusalOf(committed);
   };
 
-  const isTableThere = (): boolean => {
-    const current = identityOf(table, getTable(ruleset.table), parseTable);
-    return current !== undefined && current.handle === installed?.table?.handle;
-  };
+  const areTablesThere = (): boolean =>
+    readTables().every(
+      (current, index) =>
+        current !== undefined && current.handle === installed?.tableIdentities[index]?.handle,
+    );
 
   const remaining = (): GateTimes | undefined => {
     const atMs = performance.now();
-    const speakMs = timeOf(table, speakRequest);
-    const serveMs = timeOf(table, serveRequest);
+    const speakMs = shortestOf(tables, speakRequests);
+    const serveMs = shortestOf(tables, serveRequests);
     if (speakMs === undefined || serveMs === undefined) {
       return undefined;
     }
     // ENOENT says "expired" of an element and "gone" of a table; only the first is a reason to stay shut.
-    if ((speakMs === 0 || serveMs === 0) && !isTableThere()) {
+    if ((speakMs === 0 || serveMs === 0) && !areTablesThere()) {
       return undefined;
     }
     seen = { atMs, times: { speakMs, serveMs } };
     return seen.times;
   };
 
+  const renew = (sentAtMs: number): boolean => {
+    let isTooLong = false;
+    do {
+      const atMs = performance.now();
+      const leftMs = leaseMs - (atMs - sentAtMs);
+      if (leftMs < 1) {
+        if (isTooLong) {
+          change(closeMessages, expired);
+        }
+        return false;
+      }
+      if (!tables.commit(renewBatch(ruleset, leftMs)).ok) {
+        return false;
+      }
+      seen = { atMs, times: { speakMs: leftMs, serveMs: leftMs } };
+      // Stopped before the kernel heard of it: again, with what is left by now.
+      isTooLong = performance.now() - atMs >= PROMPT_MS;
+    } while (isTooLong);
+    return true;
+  };
+
   const isIntact = (): boolean => {
     if (installed === undefined) {
       return false;
     }
-    const { chains, chainIdentities } = installed;
-    const current = identityOf(table, getTable(ruleset.table), parseTable);
-    return (
-      isSame(current, installed.table) &&
-      chains.every(({ name }, index) =>
-        isSame(identityOf(table, getChain(ruleset.table, name), parseChain), chainIdentities[index]),
-      )
-    );
+    const { chains, tableIdentities, chainIdentities } = installed;
+    return areSame(readTables(), tableIdentities) && areSame(readChains(chains), chainIdentities);
   };
 
   const refresh = (): Result<boolean, GateReason> => {
@@ -291,6 +363,7 @@ function gateOver(libc: Libc, table: NftablesTable, wanted: GateRuleset): Gate {
   };
 
   return {
+    hooks,
     open: () => {
       // Without the hooks of an interface that came back a moment ago the gate would have a hole there.
       const whole = refresh();
@@ -298,9 +371,10 @@ function gateOver(libc: Libc, table: NftablesTable, wanted: GateRuleset): Gate {
     },
     mute: () => change(muteMessages, { speakMs: 0, serveMs: left().serveMs }),
     close: () => change(closeMessages, expired),
+    renew: (sentAtMs) => hooks === 'egress' || renew(sentAtMs),
     remaining,
     tampered: () => {
-      const changed = table.changedBy();
+      const changed = tables.changedBy();
       if (changed === 'unsure') {
         return isIntact() ? undefined : { by: 'an unknown program' };
       }
@@ -311,23 +385,25 @@ function gateOver(libc: Libc, table: NftablesTable, wanted: GateRuleset): Gate {
     refresh,
     weakness: () => (ruleset.dropsForwarded ? undefined : NO_FIB),
     remove: () => {
-      const removed = table.commit(deleteBatch(ruleset.table, ruleset.comment));
+      const removed = tables.commit(removeBatch(ruleset));
       installed = undefined;
-      table.forgetOwnChange();
+      tables.forgetOwnChange();
       return removed.ok ? ok(undefined) : refusalOf(removed);
     },
     [Symbol.dispose]: () => {
-      table[Symbol.dispose]();
+      tables[Symbol.dispose]();
     },
   };
 }
 
+/** Far more than a batch takes, far less than what the sum of the timers leaves beside a lease. */
+const PROMPT_MS = 5;
 const expired: GateTimes = { speakMs: 0, serveMs: 0 };
 const NO_FIB =
   'this kernel has no fib expression for the netdev family (CONFIG_NFT_FIB_NETDEV): ' +
   'what hosts send through this router while it is not active is still forwarded';
 
-function rulesetOf(options: GateOptions): Result<GateRuleset, GateReason> {
+function rulesetOf(options: GateOptions, hooks: GateHooks): Result<GateRuleset, GateReason> {
   const floating = [];
   for (const { address: text, interfaceName } of options.floating) {
     const address = parseAddress(text);
@@ -345,10 +421,9 @@ function rulesetOf(options: GateOptions): Result<GateRuleset, GateReason> {
     }
     links.push({ interfaceName, port, destination, source });
   }
-  const table = gateTableName(options.pair);
   return ok({
-    table,
-    comment: gateComment(options.pair, table),
+    hooks,
+    pair: options.pair,
     pairId: pairIdOf(options.pair),
     floating,
     links,
@@ -363,14 +438,35 @@ function withoutZone(address: string): string {
 }
 
 function identityOf(
-  table: NftablesTable,
+  tables: NftablesTables,
   request: Buffer,
   parse: (answer: NetlinkMessage) => Result<Identity, 'malformed'>,
 ): Identity | undefined {
-  const answer = table.ask(request);
+  const answer = tables.ask(request);
   const first = answer.ok ? answer.value[0] : undefined;
   const parsed = first === undefined ? undefined : parse(first);
   return parsed?.ok === true ? parsed.value : undefined;
+}
+
+function ownerOf(tables: NftablesTables, table: Table, pair: string): 'nobody' | 'us' | 'another' {
+  const found = identityOf(tables, getTable(table), parseTable);
+  if (found === undefined) {
+    return 'nobody';
+  }
+  if (found.comment !== undefined) {
+    return isGateComment(pair, found.comment) ? 'us' : 'another';
+  }
+  const marked = tables.ask(getSet(table, MARKED_SET));
+  const set = marked.ok ? marked.value[0] : undefined;
+  const comment = set === undefined ? undefined : parseSetComment(set);
+  return comment?.ok === true && isGateComment(pair, comment.value) ? 'us' : 'another';
+}
+
+function areSame(
+  current: readonly (Identity | undefined)[],
+  before: readonly (Identity | undefined)[],
+): boolean {
+  return current.every((one, index) => isSame(one, before[index]));
 }
 
 function isSame(current: Identity | undefined, before: Identity | undefined): boolean {
@@ -383,8 +479,28 @@ function isSame(current: Identity | undefined, before: Identity | undefined): bo
   );
 }
 
-function timeOf(table: NftablesTable, request: Buffer): number | undefined {
-  const answer = table.ask(request);
+function lessThan(times: GateTimes, passedMs: number): GateTimes {
+  return {
+    speakMs: Math.max(0, times.speakMs - passedMs),
+    serveMs: Math.max(0, times.serveMs - passedMs),
+  };
+}
+
+/** Of the copies of one part of the lease; undefined when the kernel does not answer for one. */
+function shortestOf(tables: NftablesTables, requests: readonly Buffer[]): number | undefined {
+  let shortestMs = Infinity;
+  for (const request of requests) {
+    const timeMs = timeOf(tables, request);
+    if (timeMs === undefined) {
+      return undefined;
+    }
+    shortestMs = Math.min(shortestMs, timeMs);
+  }
+  return shortestMs;
+}
+
+function timeOf(tables: NftablesTables, request: Buffer): number | undefined {
+  const answer = tables.ask(request);
   if (!answer.ok) {
     return answer.errno === constants.errno.ENOENT ? 0 : undefined;
   }
@@ -410,17 +526,14 @@ function installRefusal(
   if (!unsupported.includes(refused.errno) || message === undefined) {
     return refusalOf(refused);
   }
-  if (refused.index <= FIRST_TABLE_MESSAGE) {
+  if (isNewTable(message)) {
     return fail('no-nftables', refused.detail);
   }
   const chain = chains[batch.slice(0, refused.index).filter(isNewChain).length];
   return isNewChain(message) && chain?.hook === 'egress'
-    ? fail('no-egress-hook', `interface ${chain.interfaceName}: ${refused.detail}`)
+    ? fail('no-egress-hook', refused.detail)
     : refusalOf(refused);
 }
-
-/** The batch begins with its own message, then comes the table. */
-const FIRST_TABLE_MESSAGE = 1;
 
 function refusalOf({ errno, detail }: Refused): Failure<GateReason> {
   const isForbidden = errno === constants.errno.EPERM || errno === constants.errno.EACCES;

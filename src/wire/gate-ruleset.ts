@@ -4,7 +4,8 @@ import {
   addElements,
   batchBegin,
   batchEnd,
-  deleteTable,
+  deleteElement,
+  deleteIfThere,
   flushSet,
   newAddressSet,
   newBaseChain,
@@ -12,12 +13,16 @@ import {
   newTable,
   newTimeoutSet,
   type Hook,
+  type SetName,
+  type Table,
+  type TableFamily,
 } from './nftables.ts';
 import {
   counter,
   destinationIsElsewhere,
   holdsZero,
   hostU32,
+  leavesBy,
   metaIs,
   payloadIs,
   payloadIsIn,
@@ -40,7 +45,8 @@ import {
  * addresses of a link, of this pair and with the role byte `active` renews.
  *
  * Incoming ARP is never dropped: a shut gate hears gratuitous ARP and answers to its own probes, and says
- * nothing, for the answer to a query is stopped on its way out.
+ * nothing, for the answer to a query is stopped on its way out. It is stopped on every interface that a
+ * heartbeat leaves by, too: Linux answers for an address on whatever interface it is asked.
  *
  * To be forwarded is what arrives for our MAC address and not for an address of ours (`fib daddr type
  * unicast`), on an interface that carries a floating address, for there the floating address is the
@@ -48,11 +54,27 @@ import {
  *
  * Each interface has chains of its own, so that one that is missing or comes back does not concern the
  * others. They come before all others of the netdev family (priority -500).
+ *
+ * That is the arrangement `egress`. Before Linux 5.16 nothing can be hooked to where an interface sends, so
+ * in the arrangement `output` two more tables stop what goes out, one in the output hook of the arp
+ * family, one in the postrouting hook of the inet family, after all translation of addresses: it sees also
+ * what is forwarded under a floating address. They hold on every interface. A table sees no sets but its
+ * own, so each has its copy of what it asks for, and all copies change in one transaction, that is, at one
+ * instant.
+ *
+ * There no packet can renew all copies, so whoever sent a heartbeat does it afterwards by netlink, for no
+ * longer than a lease from before it was sent; `deleteElement` finds no expired element and so fails, and
+ * with it the renewal: that is the same latch. What differs: a heartbeat that the kernel took but dropped
+ * in a queue renews as well; and frames from packet sockets pass neither of these hooks, so that whoever
+ * announces addresses must look at the lease before.
  */
 
+/** Where what goes out is stopped. */
+export type GateHooks = 'egress' | 'output';
+
 export interface GateRuleset {
-  readonly table: string;
-  readonly comment: string;
+  readonly hooks: GateHooks;
+  readonly pair: string;
   /** 64 bits; the heartbeats of another pair on this host renew nothing here. */
   readonly pairId: bigint;
   readonly floating: readonly { readonly address: IpAddress; readonly interfaceName: string }[];
@@ -80,76 +102,143 @@ export interface GateTimes {
 }
 
 export interface GateChain {
+  readonly table: Table;
   readonly name: string;
   readonly hook: Hook;
-  readonly interfaceName: string;
+  /** Undefined for one that concerns all interfaces. */
+  readonly interfaceName: string | undefined;
+}
+
+/** One copy of a part of the lease. */
+export interface LeaseSet {
+  readonly table: Table;
+  readonly set: typeof SPEAK | typeof SERVE;
+}
+
+/** The pair's table in a family, with what a table's name may not hold replaced. */
+export function gateTable(pair: string, family: TableFamily): Table {
+  return { family, name: `vipair_${pair.replace(/[^A-Za-z0-9_.-]/g, '_')}` };
+}
+
+/** The tables of the arrangement. */
+export function gateTables({ pair, hooks }: Pick<GateRuleset, 'pair' | 'hooks'>): readonly Table[] {
+  return distinct(leaseHomes[hooks].flatMap((home) => home.families)).map((family) =>
+    gateTable(pair, family),
+  );
+}
+
+/** All copies of both parts of the lease. */
+export function leaseSets({ pair, hooks }: Pick<GateRuleset, 'pair' | 'hooks'>): readonly LeaseSet[] {
+  return leaseHomes[hooks].flatMap(({ set, families: homes }) =>
+    homes.map((family) => ({ table: gateTable(pair, family), set })),
+  );
 }
 
 /** The mark by which a later life knows the table for its own, and what `nft list` shows the operator. */
-export function gateComment(pair: string, table: string): string {
-  return `${COMMENT_START}${pair}; by hand: nft delete table netdev ${table}`;
+export function gateComment(pair: string, table: Table): string {
+  return `${commentStart(pair)} by hand: nft delete table ${table.family} ${table.name}`;
 }
 
-export function isGateComment(comment: string | undefined): boolean {
-  return comment?.startsWith(COMMENT_START) === true;
+/** The mark where the kernel keeps no comment of a table (before Linux 5.10): at a set that every one has. */
+export function gateMark(pair: string): string {
+  return `${commentStart(pair)} keep`;
+}
+
+export const MARKED_SET = 'floating4';
+
+export function isGateComment(pair: string, comment: string | undefined): boolean {
+  return comment?.startsWith(commentStart(pair)) === true;
 }
 
 /** The chains that the ruleset has when all its interfaces are there. */
 export function gateChains(ruleset: GateRuleset): readonly GateChain[] {
+  const { pair, hooks } = ruleset;
+  const netdev = gateTable(pair, 'netdev');
   const floating = distinct(ruleset.floating.map(({ interfaceName }) => interfaceName));
   const links = ruleset.links.map(({ interfaceName }) => interfaceName);
-  return [
-    ...floating.map((interfaceName) => chainOf('ingress', interfaceName)),
-    ...distinct([...floating, ...links]).map((interfaceName) => chainOf('egress', interfaceName)),
-  ];
+  const ingress = floating.map((interfaceName) => interfaceChain(netdev, 'ingress', interfaceName));
+  switch (hooks) {
+    case 'egress':
+      return [
+        ...ingress,
+        ...distinct([...floating, ...links]).map((interfaceName) =>
+          interfaceChain(netdev, 'egress', interfaceName),
+        ),
+      ];
+    case 'output':
+      return [
+        ...ingress,
+        { table: gateTable(pair, 'arp'), name: 'out', hook: 'output', interfaceName: undefined },
+        { table: gateTable(pair, 'inet'), name: 'out', hook: 'postrouting', interfaceName: undefined },
+      ];
+  }
 }
 
 /**
- * One batch that puts the table in place of whatever bore its name, with what is left of the lease.
- * The old rules hold until the new ones do.
+ * One batch that puts the tables in place of whatever bore their names, with what is left of the lease, and
+ * takes the stray ones away. The old rules hold until the new ones do.
  */
 export function installBatch(
   ruleset: GateRuleset,
   chains: readonly GateChain[],
   times: GateTimes,
+  strays: readonly Table[] = [],
 ): readonly Buffer[] {
-  const { table } = ruleset;
+  const tables = gateTables(ruleset);
   return [
     batchBegin(),
-    // Made before it is deleted, for deleting what is not there would be an error.
-    newTable(table, ruleset.comment),
-    deleteTable(table),
-    newTable(table, ruleset.comment),
-    newTimeoutSet(table, { name: SPEAK, id: 1 }, SET_SIZE),
-    newTimeoutSet(table, { name: SERVE, id: 2 }, SET_SIZE),
-    newAddressSet(table, { name: addressSet(4), id: 3 }, 4),
-    newAddressSet(table, { name: addressSet(6), id: 4 }, 6),
-    ...addressElements(ruleset),
-    ...chains.flatMap((chain) => [
-      newBaseChain(table, chain.name, { ...chain, priority: PRIORITY }),
-      ...rulesOf(ruleset, chain).map((rule) => newRule(table, chain.name, rule)),
+    ...[...tables, ...strays].flatMap(deleteIfThere),
+    ...tables.flatMap((table) => [
+      newTable(table, gateComment(ruleset.pair, table)),
+      ...setsOf(ruleset, table),
+      ...chains
+        .filter((chain) => isSameTable(chain.table, table))
+        .flatMap((chain) => [
+          newBaseChain(table, chain.name, { ...chain, priority: priorityOf(chain) }),
+          ...rulesOf(ruleset, chain).map((rule) => newRule(table, chain.name, rule)),
+        ]),
     ]),
-    ...liveElement(table, SPEAK, times.speakMs),
-    ...liveElement(table, SERVE, times.serveMs),
+    ...liveElements(ruleset, times),
     batchEnd(),
   ];
 }
 
 /** Gives both parts of the lease these times from now, whatever they had: one instant for the kernel. */
-export function timesBatch(table: string, times: GateTimes): readonly Buffer[] {
+export function timesBatch(ruleset: GateRuleset, times: GateTimes): readonly Buffer[] {
   return [
     batchBegin(),
-    flushSet(table, SPEAK),
-    flushSet(table, SERVE),
-    ...liveElement(table, SPEAK, times.speakMs),
-    ...liveElement(table, SERVE, times.serveMs),
+    ...leaseSets(ruleset).map(({ table, set }) => flushSet(table, set)),
+    ...liveElements(ruleset, times),
     batchEnd(),
   ];
 }
 
 /** Ends `speak` and leaves `serve` the time it has. */
-export function muteBatch(table: string): readonly Buffer[] {
-  return [batchBegin(), flushSet(table, SPEAK), batchEnd()];
+export function muteBatch(ruleset: GateRuleset): readonly Buffer[] {
+  const speaking = leaseSets(ruleset).filter(({ set }) => set === SPEAK);
+  return [batchBegin(), ...speaking.map(({ table, set }) => flushSet(table, set)), batchEnd()];
+}
+
+/**
+ * Gives the whole lease this time from now, if both parts of it live in every copy; else ENOENT, and
+ * nothing is changed. Deleted first, for adding again would not refresh.
+ */
+export function renewBatch(ruleset: GateRuleset, timeMs: number): readonly Buffer[] {
+  return [
+    batchBegin(),
+    ...leaseSets(ruleset).map(({ table, set }) => deleteElement(table, set, LEASE_KEY)),
+    ...liveElements(ruleset, { speakMs: timeMs, serveMs: timeMs }),
+    batchEnd(),
+  ];
+}
+
+/** Takes all tables of the arrangement away; none need be there. */
+export function removeBatch(ruleset: GateRuleset): readonly Buffer[] {
+  return [batchBegin(), ...gateTables(ruleset).flatMap(deleteIfThere), batchEnd()];
+}
+
+export function isSameTable(one: Table, other: Table): boolean {
+  return one.family === other.family && one.name === other.name;
 }
 
 export const SPEAK = 'speak';
@@ -157,8 +246,25 @@ export const SERVE = 'serve';
 /** The same for every packet, so that one element is the lease of all interfaces. */
 export const LEASE_KEY: Uint8Array = hostU32(0);
 
-const COMMENT_START = 'vipair gate of pair ';
-const PRIORITY = -500;
+/** In which tables the rules ask for which part of the lease. */
+const leaseHomes: Readonly<
+  Record<
+    GateHooks,
+    readonly { readonly set: typeof SPEAK | typeof SERVE; readonly families: readonly TableFamily[] }[]
+  >
+> = {
+  egress: [
+    { set: SPEAK, families: ['netdev'] },
+    { set: SERVE, families: ['netdev'] },
+  ],
+  output: [
+    { set: SPEAK, families: ['arp', 'inet'] },
+    { set: SERVE, families: ['netdev', 'inet'] },
+  ],
+};
+const EARLY = -500;
+/** After the source was translated (100). */
+const LATE = 500;
 /** An expired element takes room until it is collected. */
 const SET_SIZE = 16;
 
@@ -182,9 +288,10 @@ interface Rule {
   readonly expressions: readonly Buffer[];
 }
 
+/** Cheap, and true for nearly all packets of an active director. */
+const leaseRule: Rule = { comment: 'lease', expressions: [...holdsZero(SPEAK), verdict('accept')] };
+
 function rulesOf(ruleset: GateRuleset, chain: GateChain): readonly Rule[] {
-  const carries = ruleset.floating.some(({ interfaceName }) => interfaceName === chain.interfaceName);
-  const links = ruleset.links.filter(({ interfaceName }) => interfaceName === chain.interfaceName);
   switch (chain.hook) {
     case 'ingress':
       return [
@@ -193,17 +300,28 @@ function rulesOf(ruleset: GateRuleset, chain: GateChain): readonly Rule[] {
         ...(ruleset.dropsForwarded ? families.map(dropForwarded) : []),
       ];
     case 'egress':
-      return [...links.map((link) => renewalRule(ruleset, link)), ...(carries ? egressRules(ruleset) : [])];
+      return [
+        ...ruleset.links
+          .filter(({ interfaceName }) => interfaceName === chain.interfaceName)
+          .map((link) => renewalRule(ruleset, link)),
+        leaseRule,
+        drop('ARP for a floating address', [...metaIs('protocol', arp), ...speaksForFloating()]),
+        ...packetRules(ruleset),
+      ];
+    case 'output':
+      return [leaseRule, drop('ARP for a floating address', speaksForFloating())];
+    case 'postrouting':
+      return [
+        leaseRule,
+        { comment: 'to this host itself', expressions: [...leavesBy('lo'), verdict('accept')] },
+        ...packetRules(ruleset),
+      ];
   }
 }
 
-function egressRules({ floating }: GateRuleset): readonly Rule[] {
+/** What is stopped of IPv4 and IPv6 on its way out. */
+function packetRules({ floating }: GateRuleset): readonly Rule[] {
   return [
-    { comment: 'lease', expressions: [...holdsZero(SPEAK), verdict('accept')] },
-    drop('ARP for a floating address', [
-      ...metaIs('protocol', arp),
-      ...payloadIsIn('network', arpSender, addressSet(4)),
-    ]),
     // A solicitation from a floating address teaches its receiver our MAC address, too.
     drop('solicitation from a floating address', [
       ...hasFloating(6, sourceAt),
@@ -268,6 +386,10 @@ function dropForwarded(family: 4 | 6): Rule {
   ]);
 }
 
+function speaksForFloating(): readonly Buffer[] {
+  return payloadIsIn('network', arpSender, addressSet(4));
+}
+
 function drop(comment: string, expressions: readonly Buffer[]): Rule {
   return { comment, expressions: [...expressions, counter(), verdict('drop')] };
 }
@@ -279,31 +401,56 @@ function hasFloating(family: 4 | 6, at: typeof sourceAt): readonly Buffer[] {
   ];
 }
 
-function addressElements(ruleset: GateRuleset): readonly Buffer[] {
-  return families.flatMap((family) => {
+/** The sets that the rules of the table ask, each with what belongs in it. */
+function setsOf(ruleset: GateRuleset, table: Table): readonly Buffer[] {
+  const lease = leaseSets(ruleset).filter((one) => isSameTable(one.table, table));
+  const families = table.family === 'arp' ? ([4] as const) : ([4, 6] as const);
+  const sets = [
+    ...lease.map(({ set }) => newTimeoutSet(table, { name: set, id: setIds[set] }, SET_SIZE)),
+    ...families.map((family) => newAddressSet(table, addressSetOf(ruleset.pair, family), family)),
+  ];
+  const elements = families.flatMap((family) => {
     const keys = ruleset.floating
       .filter(({ address }) => address.family === family)
       .map(({ address }) => address.bytes);
-    return keys.length === 0 ? [] : [addElements(ruleset.table, addressSet(family), keys)];
+    return keys.length === 0 ? [] : [addElements(table, addressSet(family), keys)];
+  });
+  return [...sets, ...elements];
+}
+
+const setIds = { speak: 1, serve: 2, floating4: 3, floating6: 4 };
+
+function addressSetOf(pair: string, family: 4 | 6): SetName {
+  const name = addressSet(family);
+  return { name, id: setIds[name], ...(name === MARKED_SET ? { comment: gateMark(pair) } : {}) };
+}
+
+function liveElements(ruleset: GateRuleset, times: GateTimes): readonly Buffer[] {
+  return leaseSets(ruleset).flatMap(({ table, set }) => {
+    const wholeMs = Math.floor(set === SPEAK ? times.speakMs : times.serveMs);
+    return wholeMs < 1 ? [] : [addElements(table, set, [LEASE_KEY], wholeMs)];
   });
 }
 
-function liveElement(table: string, set: string, timeoutMs: number): readonly Buffer[] {
-  const wholeMs = Math.floor(timeoutMs);
-  return wholeMs < 1 ? [] : [addElements(table, set, [LEASE_KEY], wholeMs)];
-}
-
-function addressSet(family: 4 | 6): string {
+function addressSet(family: 4 | 6): 'floating4' | 'floating6' {
   return family === 4 ? 'floating4' : 'floating6';
 }
 
-/** An interface name may hold what a chain's may not; only such a one needs the index to stay unique. */
-function chainOf(hook: Hook, interfaceName: string): GateChain {
-  const plain = interfaceName.replace(/[^A-Za-z0-9_.-]/g, '_');
-  const suffix = plain === interfaceName ? '' : `_${Buffer.from(interfaceName, 'utf8').toString('hex')}`;
-  return { name: `${hook === 'ingress' ? 'in' : 'out'}_${plain}${suffix}`, hook, interfaceName };
+function priorityOf({ hook }: GateChain): number {
+  return hook === 'postrouting' ? LATE : EARLY;
 }
 
-function distinct(names: readonly string[]): readonly string[] {
-  return [...new Set(names)];
+function commentStart(pair: string): string {
+  return `vipair gate of pair ${pair};`;
+}
+
+/** An interface name may hold what a chain's may not; only such a one needs the index to stay unique. */
+function interfaceChain(table: Table, hook: 'ingress' | 'egress', interfaceName: string): GateChain {
+  const plain = interfaceName.replace(/[^A-Za-z0-9_.-]/g, '_');
+  const suffix = plain === interfaceName ? '' : `_${Buffer.from(interfaceName, 'utf8').toString('hex')}`;
+  return { table, name: `${hook === 'ingress' ? 'in' : 'out'}_${plain}${suffix}`, hook, interfaceName };
+}
+
+function distinct<Value>(values: readonly Value[]): readonly Value[] {
+  return [...new Set(values)];
 }

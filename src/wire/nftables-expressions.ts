@@ -20,6 +20,13 @@ export function metaIs(key: MetaKey, value: Uint8Array): readonly Buffer[] {
   return [expression('meta', attribute(1, u32(REGISTER)), attribute(2, u32(metaKeys[key]))), isEqual(value)];
 }
 
+/** The packet leaves by the interface of this name. */
+export function leavesBy(interfaceName: string): readonly Buffer[] {
+  const name = Buffer.alloc(INTERFACE_NAME_BYTES);
+  name.write(interfaceName);
+  return metaIs('oifname', name);
+}
+
 /** The bytes at `offset` of the network or transport header are these. At most 16. */
 export function payloadIs(base: PayloadBase, offset: number, value: Uint8Array): readonly Buffer[] {
   return [payload(base, offset, value.length), isEqual(value)];
@@ -101,8 +108,17 @@ export function text(value: string): Buffer {
   return Buffer.from(`${value}\0`, 'utf8');
 }
 
-const metaKeys = { protocol: 1, mark: 3, skuid: 10, l4proto: 16, pkttype: 19 };
+const metaKeys = {
+  protocol: 1,
+  mark: 3,
+  oifname: 7,
+  skuid: 10,
+  l4proto: 16,
+  pkttype: 19,
+};
 
+/** IFNAMSIZ. */
+const INTERFACE_NAME_BYTES = 16;
 const VERDICT_REGISTER = 0;
 const REGISTER = 1;
 const DYNSET_UPDATE = 1;

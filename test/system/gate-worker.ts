@@ -59,6 +59,12 @@ const methods: Record<string, (...parameters: never[]) => unknown> = {
   reinstall: () => gateOf().reinstall(),
   refresh: () => gateOf().refresh(),
   weakness: () => gateOf().weakness(),
+  /** As after a heartbeat that was given to the kernel so long ago; what is left then, too. */
+  renew: (agoMs: number) => {
+    const isRenewed = gateOf().renew(performance.now() - agoMs);
+    return { isRenewed, left: gateOf().remaining() };
+  },
+  hooks: () => gateOf().hooks,
   remove: () => gateOf().remove(),
   leave: () => {
     gateOf()[Symbol.dispose]();
@@ -172,6 +178,7 @@ async function send(socket: Socket, beat: Beat): Promise<void> {
     key,
   );
   lastBeatMs = nowMs();
+  const sentAtMs = performance.now();
   await new Promise<void>((resolve, reject) => {
     socket.send(datagram, beat.port, beat.destination, (error) => {
       if (error === null) {
@@ -181,6 +188,9 @@ async function send(socket: Socket, beat: Beat): Promise<void> {
       }
     });
   });
+  if (beat.role === 'active') {
+    gate?.renew(sentAtMs);
+  }
 }
 
 for await (const line of createInterface({ input: process.stdin })) {

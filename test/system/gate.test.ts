@@ -25,7 +25,7 @@ const links = [
   { interfaceName: 'eth0', destination: `${group6}%eth0`, port },
   { interfaceName: 'eth2', destination: '10.66.9.3', source: direct4, port },
 ];
-const options = { pair: 'edge', floating, links, leaseMs };
+const pair = { pair: 'edge', floating, links, leaseMs };
 const active = { pair: 'edge', role: 'active', port } as const;
 const beats: Readonly<Record<string, Beat>> = {
   'an IPv4 group': { ...active, source: router4, destination: group4, interfaceName: 'eth0' },
@@ -82,327 +82,343 @@ async function answers(lab: GateLab): Promise<Record<string, boolean>> {
 const everything = { publicArp: true, publicNeighbor: true, privateArp: true };
 const nothing = { publicArp: false, publicNeighbor: false, privateArp: false };
 
-describe('the gate in the kernel', function () {
-  this.timeout(20_000);
-  before(function () {
-    skipWithout(this, problem());
-  });
-
-  it('is shut when it is put up: nobody is answered for a floating address, everybody for an own one', async () => {
-    await withGateLab(async (lab) => {
-      assert.deepEqual(await answers(lab), everything);
-      assert.ok(answersPing(lab.client, public4) && answersPing(lab.client, public6));
-      assert.deepEqual(await lab.router.call('openGate', options), { ok: true });
-      assert.equal(await lab.router.call('weakness'), null);
-      assert.deepEqual(await lab.router.call('remaining'), { speakMs: 0, serveMs: 0 });
-
-      assert.deepEqual(await answers(lab), nothing);
-      // The client still has the router's MAC address for it, so this is not a matter of ARP alone.
-      assert.equal(answersPing(lab.client, public4), false);
-      assert.equal(answersPing(lab.client, public6), false);
-      assert.ok(answersPing(lab.client, router4) && answersPing(lab.client, router6));
-      assert.ok((await answersFor(lab.client, router4)).length > 0);
+for (const hooks of ['egress', 'output'] as const) {
+  describe(`the gate in the kernel, what goes out stopped at the ${hooks} hooks`, function () {
+    const options = { ...pair, hooks };
+    const families = hooks === 'egress' ? ['netdev'] : ['netdev', 'arp', 'inet'];
+    this.timeout(20_000);
+    before(function () {
+      skipWithout(this, problem());
     });
-  });
 
-  it('forwards nothing for hosts that take this router for their gateway while it is shut', async () => {
-    await withGateLab(async (lab) => {
-      const ownPrivate = '10.66.2.2';
-      assert.ok(answersPing(lab.server, '10.66.1.9'));
-      await lab.router.call('openGate', options);
-      assert.equal(answersPing(lab.server, '10.66.1.9'), false);
-      assert.ok(answersPing(lab.server, ownPrivate), 'the router itself is reached');
-      assert.ok(answersPing(lab.router, '10.66.2.9'), 'and reaches its real servers');
-      assert.ok(answersPing(lab.router, 'fd66:1::9'), 'by IPv6, too');
-      const linkLocal = /fe80::[0-9a-f:]+/.exec(lab.router.run('ip', '-6', 'addr', 'show', 'eth0').out)?.[0];
-      assert.ok(
-        answersPing(lab.client, `${linkLocal ?? ''}%eth0`),
-        'link-local traffic is the router its own',
-      );
-      await lab.router.call('open');
-      await lab.router.call('startBeats', heartbeat, 20);
-      assert.ok(answersPing(lab.server, '10.66.1.9'));
+    it('is shut when it is put up: nobody is answered for a floating address, everybody for an own one', async () => {
+      await withGateLab(async (lab) => {
+        assert.deepEqual(await answers(lab), everything);
+        assert.ok(answersPing(lab.client, public4) && answersPing(lab.client, public6));
+        assert.deepEqual(await lab.router.call('openGate', options), { ok: true });
+        assert.equal(await lab.router.call('weakness'), null);
+        assert.deepEqual(await lab.router.call('remaining'), { speakMs: 0, serveMs: 0 });
+
+        assert.deepEqual(await answers(lab), nothing);
+        // The client still has the router's MAC address for it, so this is not a matter of ARP alone.
+        assert.equal(answersPing(lab.client, public4), false);
+        assert.equal(answersPing(lab.client, public6), false);
+        assert.ok(answersPing(lab.client, router4) && answersPing(lab.client, router6));
+        assert.ok((await answersFor(lab.client, router4)).length > 0);
+      });
     });
-  });
 
-  it('lets a backup whose gate is shut ask who has the addresses, and hear the answer', async () => {
-    await withGateLab(async (lab) => {
-      await lab.router.call('openGate', options);
-      // The client plays the peer that holds the addresses, as the router's own copy is fenced.
-      ip(['-n', lab.client.space, 'address', 'add', `${public4}/32`, 'dev', 'eth0']);
-      ip(['-n', lab.client.space, 'address', 'add', `${public6}/128`, 'dev', 'eth0', 'nodad']);
-      assert.ok((await answersFor(lab.router, public4)).length > 0);
-      assert.ok((await answersFor(lab.router, public6)).length > 0);
-      assert.ok((await answersFor(lab.router, '10.66.1.9')).length > 0);
-      assert.ok((await answersFor(lab.router, 'fd66:1::9')).length > 0);
-
-      // An announcement that nobody asked for is heard, too.
-      await lab.router.call('openProbe', 'arp', { interfaceName: 'eth0', floating: [public4] });
-      const announced = lab.client.run('arping', '-c1', '-U', '-I', 'eth0', public4);
-      assert.doesNotMatch(announced.out, /invalid|usage/i);
-      const heard = (await lab.router.call('ask', '10.66.1.250', 20)) as Heard[];
-      assert.ok(heard.some(({ address }) => address === public4));
+    it('forwards nothing for hosts that take this router for their gateway while it is shut', async () => {
+      await withGateLab(async (lab) => {
+        const ownPrivate = '10.66.2.2';
+        assert.ok(answersPing(lab.server, '10.66.1.9'));
+        await lab.router.call('openGate', options);
+        assert.equal(answersPing(lab.server, '10.66.1.9'), false);
+        assert.ok(answersPing(lab.server, ownPrivate), 'the router itself is reached');
+        assert.ok(answersPing(lab.router, '10.66.2.9'), 'and reaches its real servers');
+        assert.ok(answersPing(lab.router, 'fd66:1::9'), 'by IPv6, too');
+        const linkLocal = /fe80::[0-9a-f:]+/.exec(
+          lab.router.run('ip', '-6', 'addr', 'show', 'eth0').out,
+        )?.[0];
+        assert.ok(
+          answersPing(lab.client, `${linkLocal ?? ''}%eth0`),
+          'link-local traffic is the router its own',
+        );
+        await lab.router.call('open');
+        await lab.router.call('startBeats', heartbeat, 20);
+        assert.ok(answersPing(lab.server, '10.66.1.9'));
+      });
     });
-  });
 
-  it('opens with the claim and shuts by itself when no heartbeat leaves any more', async () => {
-    await withGateLab(async (lab) => {
-      await lab.router.call('openGate', options);
-      const openedMs = (await lab.router.call('nowMs')) as number;
-      assert.deepEqual(await lab.router.call('open'), { ok: true });
-      const left = (await lab.router.call('remaining')) as Left;
-      assert.ok(left.speakMs > leaseMs - 60 && left.speakMs <= leaseMs);
-      const heard = await answersFor(lab.client, public4, leaseMs + 150);
-      const shutAfterMs = heard.at(-1)!.onMs - openedMs;
-      console.log(`      last answer ${shutAfterMs.toFixed(1)} ms after the claim, lease ${leaseMs} ms`);
-      assert.ok(shutAfterMs > leaseMs / 2 && shutAfterMs <= leaseMs + overshootMs);
-      assert.deepEqual(await lab.router.call('remaining'), { speakMs: 0, serveMs: 0 });
-      assert.deepEqual(await answers(lab), nothing);
-    });
-  });
-
-  for (const [way, beat] of Object.entries(beats)) {
-    it(`stays open while heartbeats go to ${way}, and shuts one lease after the last`, async () => {
+    it('lets a backup whose gate is shut ask who has the addresses, and hear the answer', async () => {
       await withGateLab(async (lab) => {
         await lab.router.call('openGate', options);
-        await lab.router.call('open');
-        await lab.router.call('startBeats', beat, 20);
-        const open = await answersFor(lab.client, public4, 3 * leaseMs);
-        assert.ok(open.at(-1)!.onMs - open[0]!.onMs > 2.5 * leaseMs);
-        assert.deepEqual(await answers(lab), everything);
-        const asking = answersFor(lab.client, public4, leaseMs + 250);
-        const lastBeatMs = (await lab.router.call('stopBeats')) as number;
-        const shutAfterMs = (await asking).at(-1)!.onMs - lastBeatMs;
-        console.log(
-          `      last answer ${shutAfterMs.toFixed(1)} ms after the last heartbeat, lease ${leaseMs} ms`,
-        );
-        assert.ok(shutAfterMs <= leaseMs + overshootMs);
+        // The client plays the peer that holds the addresses, as the router's own copy is fenced.
+        ip(['-n', lab.client.space, 'address', 'add', `${public4}/32`, 'dev', 'eth0']);
+        ip(['-n', lab.client.space, 'address', 'add', `${public6}/128`, 'dev', 'eth0', 'nodad']);
+        assert.ok((await answersFor(lab.router, public4)).length > 0);
+        assert.ok((await answersFor(lab.router, public6)).length > 0);
+        assert.ok((await answersFor(lab.router, '10.66.1.9')).length > 0);
+        assert.ok((await answersFor(lab.router, 'fd66:1::9')).length > 0);
+
+        // An announcement that nobody asked for is heard, too.
+        await lab.router.call('openProbe', 'arp', { interfaceName: 'eth0', floating: [public4] });
+        const announced = lab.client.run('arping', '-c1', '-U', '-I', 'eth0', public4);
+        assert.doesNotMatch(announced.out, /invalid|usage/i);
+        const heard = (await lab.router.call('ask', '10.66.1.250', 20)) as Heard[];
+        assert.ok(heard.some(({ address }) => address === public4));
+      });
+    });
+
+    it('opens with the claim and shuts by itself when no heartbeat leaves any more', async () => {
+      await withGateLab(async (lab) => {
+        await lab.router.call('openGate', options);
+        const openedMs = (await lab.router.call('nowMs')) as number;
+        assert.deepEqual(await lab.router.call('open'), { ok: true });
+        const left = (await lab.router.call('remaining')) as Left;
+        assert.ok(left.speakMs > leaseMs - 60 && left.speakMs <= leaseMs);
+        const heard = await answersFor(lab.client, public4, leaseMs + 150);
+        const shutAfterMs = heard.at(-1)!.onMs - openedMs;
+        console.log(`      last answer ${shutAfterMs.toFixed(1)} ms after the claim, lease ${leaseMs} ms`);
+        assert.ok(shutAfterMs > leaseMs / 2 && shutAfterMs <= leaseMs + overshootMs);
+        assert.deepEqual(await lab.router.call('remaining'), { speakMs: 0, serveMs: 0 });
         assert.deepEqual(await answers(lab), nothing);
       });
     });
-  }
 
-  it('shuts when the daemon is killed, and the table remains', async () => {
-    await withGateLab(async (lab) => {
-      await lab.router.call('openGate', options);
-      await lab.router.call('open');
-      await lab.router.call('startBeats', heartbeat, 20);
-      const asking = answersFor(lab.client, public4, leaseMs + 250);
-      const beforeMs = Number(process.hrtime.bigint()) / 1e6;
-      await lab.router.kill();
-      const shutAfterMs = (await asking).at(-1)!.onMs - beforeMs;
-      console.log(`      last answer ${shutAfterMs.toFixed(1)} ms after kill -9, lease ${leaseMs} ms`);
-      assert.ok(shutAfterMs <= leaseMs + overshootMs);
-      assert.equal(lab.router.run('nft', 'list', 'table', 'netdev', 'vipair_edge').status, 0);
-      const next = startGateWorker(lab.router.space);
-      assert.deepEqual(await next.call('openGate', options), { ok: true }, 'the next life takes it over');
-      assert.deepEqual(await next.call('remove'), { ok: true });
-      assert.deepEqual(await next.call('remove'), { ok: true });
-      await next.end();
-      assert.deepEqual(await answers(lab), everything);
-    });
-  });
+    for (const [way, beat] of Object.entries(beats)) {
+      it(`stays open while heartbeats go to ${way}, and shuts one lease after the last`, async () => {
+        await withGateLab(async (lab) => {
+          await lab.router.call('openGate', options);
+          await lab.router.call('open');
+          await lab.router.call('startBeats', beat, 20);
+          const open = await answersFor(lab.client, public4, 3 * leaseMs);
+          assert.ok(open.at(-1)!.onMs - open[0]!.onMs > 2.5 * leaseMs);
+          assert.deepEqual(await answers(lab), everything);
+          const asking = answersFor(lab.client, public4, leaseMs + 250);
+          const lastBeatMs = (await lab.router.call('stopBeats')) as number;
+          const shutAfterMs = (await asking).at(-1)!.onMs - lastBeatMs;
+          console.log(
+            `      last answer ${shutAfterMs.toFixed(1)} ms after the last heartbeat, lease ${leaseMs} ms`,
+          );
+          assert.ok(shutAfterMs <= leaseMs + overshootMs);
+          assert.deepEqual(await answers(lab), nothing);
+        });
+      });
+    }
 
-  it('latches: after a freeze longer than the lease a heartbeat does not open it, a claim does', async () => {
-    await withGateLab(async (lab) => {
-      await lab.router.call('openGate', options);
-      await lab.router.call('open');
-      await lab.router.call('startBeats', heartbeat, 20);
-      await lab.router.call('freeze', leaseMs + 100);
-      assert.deepEqual(await lab.router.call('beatOnce', heartbeat), { speakMs: 0, serveMs: 0 });
-      assert.deepEqual(await answers(lab), nothing);
-      await lab.router.call('open');
-      assert.deepEqual(await answers(lab), everything);
-    });
-  });
-
-  it('is renewed by nothing but an active heartbeat of this pair, from and to a link', async () => {
-    await withGateLab(async (lab) => {
-      await lab.router.call('openGate', { ...options, leaseMs: 5000 });
-      ip(['-n', lab.router.space, 'address', 'add', '10.66.1.3/24', 'dev', 'eth0']);
-      for (const [what, beat] of Object.entries<Partial<Beat>>({
-        'a backup': { role: 'backup' },
-        'another pair': { pair: 'other' },
-        'another port': { port: port + 1 },
-        'another own address': { source: '10.66.1.3' },
-        'another group': { destination: '239.192.112.2' },
-        'another interface': { source: direct4, interfaceName: 'eth2' },
-      })) {
+    it('shuts when the daemon is killed, and the table remains', async () => {
+      await withGateLab(async (lab) => {
+        await lab.router.call('openGate', options);
         await lab.router.call('open');
+        await lab.router.call('startBeats', heartbeat, 20);
+        const asking = answersFor(lab.client, public4, leaseMs + 250);
+        const beforeMs = Number(process.hrtime.bigint()) / 1e6;
+        await lab.router.kill();
+        const shutAfterMs = (await asking).at(-1)!.onMs - beforeMs;
+        console.log(`      last answer ${shutAfterMs.toFixed(1)} ms after kill -9, lease ${leaseMs} ms`);
+        assert.ok(shutAfterMs <= leaseMs + overshootMs);
+        assert.equal(lab.router.run('nft', 'list', 'table', 'netdev', 'vipair_edge').status, 0);
+        const next = startGateWorker(lab.router.space);
+        assert.deepEqual(await next.call('openGate', options), { ok: true }, 'the next life takes it over');
+        assert.deepEqual(await next.call('remove'), { ok: true });
+        assert.deepEqual(await next.call('remove'), { ok: true });
+        await next.end();
+        assert.deepEqual(await answers(lab), everything);
+      });
+    });
+
+    it('latches: after a freeze longer than the lease a heartbeat does not open it, a claim does', async () => {
+      await withGateLab(async (lab) => {
+        await lab.router.call('openGate', options);
+        await lab.router.call('open');
+        await lab.router.call('startBeats', heartbeat, 20);
+        await lab.router.call('freeze', leaseMs + 100);
+        assert.deepEqual(await lab.router.call('beatOnce', heartbeat), { speakMs: 0, serveMs: 0 });
+        assert.deepEqual(await answers(lab), nothing);
+        await lab.router.call('open');
+        assert.deepEqual(await answers(lab), everything);
+      });
+    });
+
+    it('is renewed by nothing but an active heartbeat of this pair, from and to a link', async () => {
+      await withGateLab(async (lab) => {
+        await lab.router.call('openGate', { ...options, leaseMs: 5000 });
+        ip(['-n', lab.router.space, 'address', 'add', '10.66.1.3/24', 'dev', 'eth0']);
+        for (const [what, beat] of Object.entries<Partial<Beat>>({
+          'a backup': { role: 'backup' },
+          'another pair': { pair: 'other' },
+          'another port': { port: port + 1 },
+          'another own address': { source: '10.66.1.3' },
+          'another group': { destination: '239.192.112.2' },
+          'another interface': { source: direct4, interfaceName: 'eth2' },
+        })) {
+          await lab.router.call('open');
+          await lab.router.call('freeze', 40);
+          const left = (await lab.router.call('beatOnce', { ...heartbeat, ...beat })) as Left;
+          assert.ok(left.speakMs < 4990 && left.serveMs < 4990, `${what} renewed: ${left.speakMs}`);
+        }
         await lab.router.call('freeze', 40);
-        const left = (await lab.router.call('beatOnce', { ...heartbeat, ...beat })) as Left;
-        assert.ok(left.speakMs < 4990 && left.serveMs < 4990, `${what} renewed: ${left.speakMs}`);
-      }
-      await lab.router.call('freeze', 40);
-      const left = (await lab.router.call('beatOnce', heartbeat)) as Left;
-      assert.ok(left.speakMs > 4960 && left.serveMs > 4960, `not renewed: ${left.speakMs}`);
+        const left = (await lab.router.call('beatOnce', heartbeat)) as Left;
+        assert.ok(left.speakMs > 4960 && left.serveMs > 4960, `not renewed: ${left.speakMs}`);
+      });
     });
-  });
 
-  it('is not renewed by another user of the host', async () => {
-    await withGateLab(async (lab) => {
-      await lab.router.call('openGate', { ...options, leaseMs: 5000 });
-      await lab.router.call('open');
-      await lab.router.call('freeze', 60);
-      const stranger = startGateWorker(lab.router.space, ['setpriv', '--reuid=65534', '--clear-groups']);
-      await stranger.call('startBeats', heartbeat, 1000);
-      const left = (await lab.router.call('remaining')) as Left;
-      assert.ok(left.speakMs < 4950, `renewed: ${left.speakMs}`);
-      assert.deepEqual(
-        ((await stranger.call('openGate', options)) as { reason: string }).reason,
-        'not-permitted',
-        'who may not put a gate up is told so',
-      );
-      await stranger.end();
+    it('is not renewed by another user of the host', async () => {
+      await withGateLab(async (lab) => {
+        await lab.router.call('openGate', { ...options, leaseMs: 5000 });
+        await lab.router.call('open');
+        await lab.router.call('freeze', 60);
+        const stranger = startGateWorker(lab.router.space, ['setpriv', '--reuid=65534', '--clear-groups']);
+        await stranger.call('startBeats', heartbeat, 1000);
+        const left = (await lab.router.call('remaining')) as Left;
+        assert.ok(left.speakMs < 4950, `renewed: ${left.speakMs}`);
+        assert.deepEqual(
+          ((await stranger.call('openGate', options)) as { reason: string }).reason,
+          'not-permitted',
+          'who may not put a gate up is told so',
+        );
+        await stranger.end();
+      });
     });
-  });
 
-  it('muted, answers for no address and still serves until the lease ends', async () => {
-    await withGateLab(async (lab) => {
-      await lab.router.call('openGate', { ...options, leaseMs: 3000 });
-      await lab.router.call('open');
-      assert.ok(answersPing(lab.client, public4) && answersPing(lab.server, '10.66.1.9'));
-      assert.deepEqual(await lab.router.call('mute'), { ok: true });
-      assert.ok(answersPing(lab.client, public4) && answersPing(lab.server, '10.66.1.9'));
-      assert.deepEqual(await answers(lab), nothing);
-      const left = (await lab.router.call('remaining')) as Left;
-      assert.ok(left.speakMs === 0 && left.serveMs > 0);
-      const renewed = (await lab.router.call('beatOnce', heartbeat)) as Left;
-      assert.ok(renewed.speakMs === 0 && renewed.serveMs <= left.serveMs, 'a heartbeat does not prolong it');
-      await lab.router.call('close');
-      assert.equal(answersPing(lab.client, public4), false);
+    it('muted, answers for no address and still serves until the lease ends', async () => {
+      await withGateLab(async (lab) => {
+        await lab.router.call('openGate', { ...options, leaseMs: 3000 });
+        await lab.router.call('open');
+        assert.ok(answersPing(lab.client, public4) && answersPing(lab.server, '10.66.1.9'));
+        assert.deepEqual(await lab.router.call('mute'), { ok: true });
+        assert.ok(answersPing(lab.client, public4) && answersPing(lab.server, '10.66.1.9'));
+        assert.deepEqual(await answers(lab), nothing);
+        const left = (await lab.router.call('remaining')) as Left;
+        assert.ok(left.speakMs === 0 && left.serveMs > 0);
+        const renewed = (await lab.router.call('beatOnce', heartbeat)) as Left;
+        assert.ok(
+          renewed.speakMs === 0 && renewed.serveMs <= left.serveMs,
+          'a heartbeat does not prolong it',
+        );
+        await lab.router.call('close');
+        assert.equal(answersPing(lab.client, public4), false);
+      });
     });
-  });
 
-  it('says who flushed the ruleset, and is put back as it was', async () => {
-    await withGateLab(async (lab) => {
-      await lab.router.call('openGate', { ...options, leaseMs: 1000 });
-      await lab.router.call('open');
-      assert.equal(await lab.router.call('tampered'), null);
-      assert.equal(await lab.router.call('isIntact'), true);
-      const before = (await lab.router.call('remaining')) as Left;
-      lab.router.run('nft', 'flush', 'ruleset');
-      assert.equal(await lab.router.call('isIntact'), false);
-      assert.equal(await lab.router.call('remaining'), null);
-      assert.match(((await lab.router.call('tampered')) as { by: string }).by, /^nft \(pid \d+\)$/);
-      assert.deepEqual(await lab.router.call('reinstall'), { ok: true });
-      assert.equal(await lab.router.call('tampered'), null);
-      assert.equal(await lab.router.call('isIntact'), true);
-      const after = (await lab.router.call('remaining')) as Left;
-      assert.ok(after.speakMs > 0 && after.speakMs <= before.speakMs);
+    it('says who flushed the ruleset, and is put back as it was', async () => {
+      await withGateLab(async (lab) => {
+        await lab.router.call('openGate', { ...options, leaseMs: 1000 });
+        await lab.router.call('open');
+        assert.equal(await lab.router.call('tampered'), null);
+        assert.equal(await lab.router.call('isIntact'), true);
+        const before = (await lab.router.call('remaining')) as Left;
+        lab.router.run('nft', 'flush', 'ruleset');
+        assert.equal(await lab.router.call('isIntact'), false);
+        assert.equal(await lab.router.call('remaining'), null);
+        assert.match(((await lab.router.call('tampered')) as { by: string }).by, /^nft \(pid \d+\)$/);
+        assert.deepEqual(await lab.router.call('reinstall'), { ok: true });
+        assert.equal(await lab.router.call('tampered'), null);
+        assert.equal(await lab.router.call('isIntact'), true);
+        const after = (await lab.router.call('remaining')) as Left;
+        assert.ok(after.speakMs > 0 && after.speakMs <= before.speakMs);
 
-      await lab.router.call('close');
-      lab.router.run('nft', 'flush', 'ruleset');
-      await lab.router.call('reinstall');
-      assert.deepEqual(await lab.router.call('remaining'), { speakMs: 0, serveMs: 0 });
-      assert.deepEqual(await answers(lab), nothing);
-    });
-  });
-
-  it('does not give a lease back that ran out while the ruleset was gone', async () => {
-    await withGateLab(async (lab) => {
-      await lab.router.call('openGate', options);
-      await lab.router.call('open');
-      lab.router.run('nft', 'flush', 'ruleset');
-      await lab.router.call('freeze', leaseMs + 50);
-      await lab.router.call('reinstall');
-      assert.deepEqual(await lab.router.call('remaining'), { speakMs: 0, serveMs: 0 });
-    });
-  });
-
-  it('is opened by a claim also when the table is gone', async () => {
-    await withGateLab(async (lab) => {
-      await lab.router.call('openGate', options);
-      lab.router.run('nft', 'flush', 'ruleset');
-      assert.deepEqual(await lab.router.call('open'), { ok: true });
-      assert.equal(await lab.router.call('isIntact'), true);
-      assert.ok(((await lab.router.call('remaining')) as Left).speakMs > 0);
-    });
-  });
-
-  it('notices each kind of change by somebody else', async () => {
-    await withGateLab(async (lab) => {
-      await lab.router.call('openGate', options);
-      for (const change of [
-        'flush chain netdev vipair_edge in_eth0',
-        'delete chain netdev vipair_edge in_eth0',
-        'add element netdev vipair_edge speak { 0 timeout 1h }',
-        'flush set netdev vipair_edge floating4',
-        'insert rule netdev vipair_edge out_eth0 accept',
-        'delete table netdev vipair_edge',
-      ]) {
-        const done = lab.router.run('nft', ...change.split(' '));
-        assert.equal(done.status, 0, done.out);
-        assert.match(((await lab.router.call('tampered')) as { by: string }).by, /^nft/, change);
+        await lab.router.call('close');
+        lab.router.run('nft', 'flush', 'ruleset');
         await lab.router.call('reinstall');
         assert.deepEqual(await lab.router.call('remaining'), { speakMs: 0, serveMs: 0 });
-      }
-      lab.router.run('nft', 'add', 'table', 'inet', 'filter');
-      assert.equal(
-        await lab.router.call('tampered'),
-        null,
-        'what does not concern the table is not reported',
-      );
+        assert.deepEqual(await answers(lab), nothing);
+      });
+    });
+
+    it('does not give a lease back that ran out while the ruleset was gone', async () => {
+      await withGateLab(async (lab) => {
+        await lab.router.call('openGate', options);
+        await lab.router.call('open');
+        lab.router.run('nft', 'flush', 'ruleset');
+        await lab.router.call('freeze', leaseMs + 50);
+        await lab.router.call('reinstall');
+        assert.deepEqual(await lab.router.call('remaining'), { speakMs: 0, serveMs: 0 });
+      });
+    });
+
+    it('is opened by a claim also when the table is gone', async () => {
+      await withGateLab(async (lab) => {
+        await lab.router.call('openGate', options);
+        lab.router.run('nft', 'flush', 'ruleset');
+        assert.deepEqual(await lab.router.call('open'), { ok: true });
+        assert.equal(await lab.router.call('isIntact'), true);
+        assert.ok(((await lab.router.call('remaining')) as Left).speakMs > 0);
+      });
+    });
+
+    it('notices each kind of change by somebody else', async () => {
+      await withGateLab(async (lab) => {
+        await lab.router.call('openGate', options);
+        for (const change of [
+          'flush chain netdev vipair_edge in_eth0',
+          'delete chain netdev vipair_edge in_eth0',
+          'add element netdev vipair_edge speak { 0 timeout 1h }',
+          'flush set netdev vipair_edge floating4',
+          'insert rule netdev vipair_edge out_eth0 accept',
+          'delete table netdev vipair_edge',
+        ]) {
+          const done = lab.router.run('nft', ...change.split(' '));
+          assert.equal(done.status, 0, done.out);
+          assert.match(((await lab.router.call('tampered')) as { by: string }).by, /^nft/, change);
+          await lab.router.call('reinstall');
+          assert.deepEqual(await lab.router.call('remaining'), { speakMs: 0, serveMs: 0 });
+        }
+        lab.router.run('nft', 'add', 'table', 'inet', 'filter');
+        assert.equal(
+          await lab.router.call('tampered'),
+          null,
+          'what does not concern the table is not reported',
+        );
+      });
+    });
+
+    it('refuses a table of that name that somebody else made, and leaves it alone', async () => {
+      await withGateLab(async (lab) => {
+        lab.router.run('nft', 'add', 'table', 'netdev', 'vipair_edge');
+        const refused = (await lab.router.call('openGate', options)) as { reason: string; detail: string };
+        assert.equal(refused.reason, 'foreign-table');
+        assert.match(refused.detail, /nft delete table netdev vipair_edge/);
+        assert.equal(lab.router.run('nft', 'list', 'table', 'netdev', 'vipair_edge').status, 0);
+      });
+    });
+
+    it('holds interfaces that come later, go, and come back', async () => {
+      await withGateLab(async (lab) => {
+        const shown = (): string => lab.router.run('nft', 'list', 'table', 'netdev', 'vipair_edge').out;
+        const late = {
+          ...options,
+          floating: [...floating, { address: '10.66.5.100', interfaceName: 'eth5' }],
+        };
+        assert.deepEqual(
+          await lab.router.call('openGate', late),
+          { ok: true },
+          'a missing one is no failure',
+        );
+        assert.doesNotMatch(shown(), /eth5/);
+        assert.deepEqual(await lab.router.call('refresh'), { ok: true, value: false });
+
+        const add = ['-n', lab.router.space, 'link', 'add', 'eth5', 'type', 'veth', 'peer', 'name', 'eth6'];
+        ip(add);
+        await lab.router.call('open');
+        assert.match(shown(), /ingress device "eth5"/);
+        assert.match(shown(), /egress device "eth5"/);
+        await lab.router.call('startBeats', heartbeat, 20);
+        ip(['-n', lab.router.space, 'link', 'del', 'eth5']);
+        assert.deepEqual(await lab.router.call('refresh'), { ok: true, value: true });
+        ip(add);
+        assert.deepEqual(await lab.router.call('refresh'), { ok: true, value: true });
+        assert.match(shown(), /egress device "eth5"/);
+        assert.ok(((await lab.router.call('remaining')) as Left).speakMs > 0, 'the lease went on meanwhile');
+      });
+    });
+
+    it('is written so that nft can load again what it lists', async () => {
+      await withGateLab(async (lab) => {
+        await lab.router.call('openGate', { ...options, leaseMs: 60_000 });
+        await lab.router.call('open');
+        const reload =
+          'set -e; nft list ruleset > "$0"; nft flush ruleset; nft -f "$0"; nft list ruleset | diff "$0" -';
+        const file = `/tmp/${lab.router.space}.nft`;
+        const done = lab.router.run('sh', '-c', reload, file);
+        const differences = done.out
+          .split('\n')
+          .filter((line) => /^[<>]/.test(line) && !line.includes('expires'));
+        assert.deepEqual(differences, [], done.out);
+        lab.router.run('rm', file);
+      });
+    });
+
+    it('opens and closes in some ten microseconds', async () => {
+      await withGateLab(async (lab) => {
+        await lab.router.call('openGate', options);
+        for (const method of ['open', 'remaining', 'mute', 'close', 'tampered', 'isIntact', 'reinstall']) {
+          const micros = (await lab.router.call('measure', method, 200)) as number;
+          console.log(`      ${method}: median ${micros.toFixed(1)} µs`);
+          assert.ok(micros < 20_000);
+        }
+      });
     });
   });
-
-  it('refuses a table of that name that somebody else made, and leaves it alone', async () => {
-    await withGateLab(async (lab) => {
-      lab.router.run('nft', 'add', 'table', 'netdev', 'vipair_edge');
-      const refused = (await lab.router.call('openGate', options)) as { reason: string; detail: string };
-      assert.equal(refused.reason, 'foreign-table');
-      assert.match(refused.detail, /nft delete table netdev vipair_edge/);
-      assert.equal(lab.router.run('nft', 'list', 'table', 'netdev', 'vipair_edge').status, 0);
-    });
-  });
-
-  it('holds interfaces that come later, go, and come back', async () => {
-    await withGateLab(async (lab) => {
-      const shown = (): string => lab.router.run('nft', 'list', 'table', 'netdev', 'vipair_edge').out;
-      const late = { ...options, floating: [...floating, { address: '10.66.5.100', interfaceName: 'eth5' }] };
-      assert.deepEqual(await lab.router.call('openGate', late), { ok: true }, 'a missing one is no failure');
-      assert.doesNotMatch(shown(), /eth5/);
-      assert.deepEqual(await lab.router.call('refresh'), { ok: true, value: false });
-
-      const add = ['-n', lab.router.space, 'link', 'add', 'eth5', 'type', 'veth', 'peer', 'name', 'eth6'];
-      ip(add);
-      await lab.router.call('open');
-      assert.match(shown(), /ingress device "eth5"/);
-      assert.match(shown(), /egress device "eth5"/);
-      await lab.router.call('startBeats', heartbeat, 20);
-      ip(['-n', lab.router.space, 'link', 'del', 'eth5']);
-      assert.deepEqual(await lab.router.call('refresh'), { ok: true, value: true });
-      ip(add);
-      assert.deepEqual(await lab.router.call('refresh'), { ok: true, value: true });
-      assert.match(shown(), /egress device "eth5"/);
-      assert.ok(((await lab.router.call('remaining')) as Left).speakMs > 0, 'the lease went on meanwhile');
-    });
-  });
-
-  it('is written so that nft can load again what it lists', async () => {
-    await withGateLab(async (lab) => {
-      await lab.router.call('openGate', { ...options, leaseMs: 60_000 });
-      await lab.router.call('open');
-      const reload =
-        'set -e; nft list ruleset > "$0"; nft flush ruleset; nft -f "$0"; nft list ruleset | diff "$0" -';
-      const file = `/tmp/${lab.router.space}.nft`;
-      const done = lab.router.run('sh', '-c', reload, file);
-      const differences = done.out
-        .split('\n')
-        .filter((line) => /^[<>]/.test(line) && !line.includes('expires'));
-      assert.deepEqual(differences, [], done.out);
-      lab.router.run('rm', file);
-    });
-  });
-
-  it('opens and closes in some ten microseconds', async () => {
-    await withGateLab(async (lab) => {
-      await lab.router.call('openGate', options);
-      for (const method of ['open', 'remaining', 'mute', 'close', 'tampered', 'isIntact', 'reinstall']) {
-        const micros = (await lab.router.call('measure', method, 200)) as number;
-        console.log(`      ${method}: median ${micros.toFixed(1)} µs`);
-        assert.ok(micros < 20_000);
-      }
-    });
-  });
-});
+}

@@ -5,18 +5,29 @@ import { type NetlinkMessage, attribute, parseMessages } from '../../src/wire/ne
 import {
   gateChains,
   gateComment,
+  gateMark,
+  gateTable,
   installBatch,
   isGateComment,
+  leaseSets,
   muteBatch,
+  renewBatch,
   timesBatch,
   type GateRuleset,
 } from '../../src/wire/gate-ruleset.ts';
-import { newTable, parseChain, parseExpiration, parseNotice, parseTable } from '../../src/wire/nftables.ts';
+import {
+  newTable,
+  parseChain,
+  parseExpiration,
+  parseNotice,
+  parseSetComment,
+  parseTable,
+} from '../../src/wire/nftables.ts';
 import { text, u32 } from '../../src/wire/nftables-expressions.ts';
 
 const ruleset: GateRuleset = {
-  table: 'vipair_edge',
-  comment: gateComment('edge', 'vipair_edge'),
+  hooks: 'egress',
+  pair: 'edge',
   pairId: 0xa1cb_100f_57e9_71can,
   floating: [
     { address: parseAddress('192.0.2.10')!, interfaceName: 'eth0' },
@@ -70,7 +81,7 @@ describe('the messages of the gate', () => {
       '0c000600' +
       '0006' +
       '68656c6c6f00'; // user data: comment "hello"
-    assert.equal(newTable('t', 'hello').toString('hex'), expected);
+    assert.equal(newTable({ family: 'netdev', name: 't' }, 'hello').toString('hex'), expected);
   });
 
   it('replace a table of the name in one batch and put the gate up shut', () => {
@@ -95,15 +106,39 @@ describe('the messages of the gate', () => {
   });
 
   it('open by emptying both sets before both are filled, for adding again would not refresh', () => {
-    const open = timesBatch('t', { speakMs: 200, serveMs: 200 });
+    const open = timesBatch(ruleset, { speakMs: 200, serveMs: 200 });
     assert.deepEqual(kindsOf(open), ['begin', 'flush', 'flush', 'elements', 'elements', 'end']);
-    assert.deepEqual(kindsOf(timesBatch('t', { speakMs: 0, serveMs: 0 })), [
+    assert.deepEqual(kindsOf(timesBatch(ruleset, { speakMs: 0, serveMs: 0 })), [
       'begin',
       'flush',
       'flush',
       'end',
     ]);
-    assert.deepEqual(kindsOf(muteBatch('t')), ['begin', 'flush', 'end']);
+    assert.deepEqual(kindsOf(muteBatch(ruleset)), ['begin', 'flush', 'end']);
+  });
+
+  it('reach all copies of the lease in one batch where there are three tables', () => {
+    const three = { ...ruleset, hooks: 'output' as const };
+    assert.deepEqual(
+      leaseSets(three).map(({ table, set }) => `${table.family} ${set}`),
+      ['arp speak', 'inet speak', 'netdev serve', 'inet serve'],
+    );
+    const [deletions, additions] = [Array<string>(4).fill('flush'), Array<string>(4).fill('elements')];
+    const whole = ['begin', ...deletions, ...additions, 'end'];
+    assert.deepEqual(kindsOf(renewBatch(three, 150.7)), whole);
+    assert.deepEqual(kindsOf(timesBatch(three, { speakMs: 1, serveMs: 1 })), whole);
+    assert.deepEqual(kindsOf(muteBatch(three)), ['begin', 'flush', 'flush', 'end']);
+    const families = muteBatch(three).map((message) => message[16]);
+    assert.deepEqual(families, [0, 3, 1, 0], 'each message names the family of its table');
+  });
+
+  it('hook what goes out once for all interfaces where there is no egress hook', () => {
+    assert.deepEqual(
+      gateChains({ ...ruleset, hooks: 'output' }).map(
+        ({ table, name, hook }) => `${table.family} ${name} ${hook}`,
+      ),
+      ['netdev in_eth0 ingress', 'netdev in_eth1 ingress', 'arp out output', 'inet out postrouting'],
+    );
   });
 
   it('give each interface chains of its own: both ways where there is an address, out where there is a link', () => {
@@ -126,9 +161,11 @@ describe('the messages of the gate', () => {
   });
 
   it('know their own table by its comment and no other', () => {
-    assert.ok(isGateComment(gateComment('edge', 'vipair_edge')));
-    assert.ok(!isGateComment(undefined));
-    assert.ok(!isGateComment('my table'));
+    assert.ok(isGateComment('edge', gateComment('edge', gateTable('edge', 'arp'))));
+    assert.ok(isGateComment('edge', gateMark('edge')));
+    assert.ok(!isGateComment('edge', undefined));
+    assert.ok(!isGateComment('edge', 'my table'));
+    assert.ok(!isGateComment('edge', gateComment('edge2', gateTable('edge2', 'arp'))));
   });
 });
 
@@ -137,19 +174,41 @@ describe('what the kernel answers about the gate', () => {
     const body = Buffer.concat([generic, attribute(1, text('vipair_edge'))]);
     assert.deepEqual(parseNotice(notice(2, body)), {
       kind: 'change',
-      table: 'vipair_edge',
+      table: { family: 'netdev', name: 'vipair_edge' },
       isElement: false,
     });
     assert.deepEqual(parseNotice(notice(14, body)), {
       kind: 'change',
-      table: 'vipair_edge',
+      table: { family: 'netdev', name: 'vipair_edge' },
       isElement: true,
     });
   });
 
-  it('is not read as one when it concerns another family', () => {
-    const body = Buffer.concat([Buffer.from([1, 0, 0, 0]), attribute(1, text('vipair_edge'))]);
-    assert.equal(parseNotice(notice(2, body)), undefined);
+  it('is not read as one when it concerns a family in which the gate has no table', () => {
+    const of = (family: number) =>
+      parseNotice(
+        notice(2, Buffer.concat([Buffer.from([family, 0, 0, 0]), attribute(1, text('vipair_edge'))])),
+      );
+    assert.equal(of(2), undefined);
+    assert.deepEqual(of(3), {
+      kind: 'change',
+      table: { family: 'arp', name: 'vipair_edge' },
+      isElement: false,
+    });
+  });
+
+  it('tells the comment of a set from what else nft notes of it', () => {
+    const comment = (userData: string): string | undefined => {
+      const parsed = parseSetComment(
+        notice(9, Buffer.concat([generic, attribute(13, Buffer.from(userData, 'hex'))])),
+      );
+      return parsed.ok ? parsed.value : 'malformed';
+    };
+    assert.equal(comment('0703686900'), 'hi');
+    assert.equal(comment('000402000000' + '0703686900'), 'hi');
+    assert.equal(comment('000402000000'), undefined);
+    assert.equal(comment('07ff6869'), 'hi', 'a length that is too great reads no further than there is');
+    assert.equal(comment('00'), undefined);
   });
 
   it('names the program that made a transaction', () => {
@@ -174,6 +233,7 @@ describe('what the kernel answers about the gate', () => {
         parseTable(message);
         parseChain(message);
         parseExpiration(message);
+        parseSetComment(message);
       }),
       { numRuns: 2000 },
     );

@@ -1,17 +1,17 @@
 import { constants } from 'node:os';
 import { ok, type Result } from '../core/result.ts';
-import { NFTABLES_GROUP, parseNotice, type Notice } from '../wire/nftables.ts';
+import { NFTABLES_GROUP, parseNotice, type Notice, type Table } from '../wire/nftables.ts';
 import { describeErrno, type Libc } from './libc.ts';
 import { NETLINK_NETFILTER, openNetlink, type Answer, type NetlinkReason } from './netlink.ts';
 
-/** One table of the netdev family: its batches carried out, and watched for the changes of others. */
-export interface NftablesTable extends Disposable {
+/** Tables that are one thing: their batches carried out, and watched for the changes of others. */
+export interface NftablesTables extends Disposable {
   /** All of the batch at one instant, or nothing. */
   commit(batch: readonly Buffer[]): Commit;
   ask(request: Buffer): Answer;
   /**
-   * The program that changed the table since the last call; undefined when none did. `unsure` when
-   * notices were lost: then the table must be looked at.
+   * The program that changed one of the tables since the last call; undefined when none did. `unsure` when
+   * notices were lost: then the tables must be looked at.
    */
   changedBy(): { readonly by: string } | 'unsure' | undefined;
   /**
@@ -31,7 +31,10 @@ export type Commit =
       readonly detail: string;
     };
 
-export function openNftablesTable(libc: Libc, table: string): Result<NftablesTable, NetlinkReason> {
+export function openNftablesTables(
+  libc: Libc,
+  isWatched: (table: Table) => boolean,
+): Result<NftablesTables, NetlinkReason> {
   const opened = openNetlink(libc, { protocol: NETLINK_NETFILTER });
   if (!opened.ok) {
     return opened;
@@ -59,7 +62,7 @@ export function openNftablesTable(libc: Libc, table: string): Result<NftablesTab
     ask: (request) => requests.ask(request),
     changedBy: () => {
       const waiting = notices.poll();
-      const by = foreignAuthor(waiting.messages.map(parseNotice), table, own);
+      const by = foreignAuthor(waiting.messages.map(parseNotice), isWatched, own);
       if (by !== undefined) {
         return { by };
       }
@@ -87,13 +90,13 @@ export function openNftablesTable(libc: Libc, table: string): Result<NftablesTab
  */
 function foreignAuthor(
   notices: readonly (Notice | undefined)[],
-  table: string,
+  isWatched: (table: Table) => boolean,
   own: number | undefined,
 ): string | undefined {
   let touchesElements = false;
   let touchesStructure = false;
   for (const notice of notices) {
-    if (notice?.kind === 'change' && notice.table === table) {
+    if (notice?.kind === 'change' && isWatched(notice.table)) {
       touchesElements ||= notice.isElement;
       touchesStructure ||= !notice.isElement;
     } else if (notice?.kind === 'generation') {
