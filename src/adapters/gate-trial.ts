@@ -1,5 +1,6 @@
 import { readFile } from 'node:fs/promises';
 import { fail, ok, type Result } from '../core/result.ts';
+import { type GateHooks } from '../core/state.ts';
 import { type GateReason, openGate } from './gate.ts';
 import { runScript } from './script.ts';
 
@@ -20,7 +21,7 @@ export type GateTrialRefusal = GateReason | 'weak' | 'cannot-try';
 export async function tryGate({
   timeoutMs,
   modulePath,
-}: GateTrialOptions): Promise<Result<undefined, GateTrialRefusal>> {
+}: GateTrialOptions): Promise<Result<GateHooks, GateTrialRefusal>> {
   const command = ['unshare', '--net', '--', process.execPath, modulePath, 'gate-child'];
   const environment = { PATH: process.env['PATH'] ?? '/usr/sbin:/usr/bin:/sbin:/bin' };
   const run = await runScript({ command, timeoutMs, environment }, new AbortController().signal);
@@ -33,7 +34,9 @@ export async function tryGate({
   if (refusal !== undefined) {
     return fail(refusal, detail);
   }
-  return reason === 'ok' ? ok(undefined) : fail('cannot-try', run.value);
+  return reason === 'ok' && (detail === 'egress' || detail === 'output')
+    ? ok(detail)
+    : fail('cannot-try', run.value);
 }
 
 const refusals = [
@@ -47,7 +50,7 @@ const refusals = [
   'weak',
 ] as const satisfies readonly GateTrialRefusal[];
 
-/** The child's part: a line with `ok`, or with the reason and its words. */
+/** The child's part: a line with `ok` and the hooks, or with the reason and its words. */
 export async function answerGate(): Promise<string> {
   const interfaces = (await readFile('/proc/net/dev', 'utf8')).match(/^\s*[^\s|]+:/gm) ?? [];
   if (interfaces.some((name) => name.trim() !== 'lo:')) {
@@ -66,5 +69,5 @@ export async function answerGate(): Promise<string> {
   using gate = opened.value;
   const weakness = gate.weakness();
   gate.remove();
-  return weakness === undefined ? 'ok' : `weak ${weakness}`;
+  return weakness === undefined ? `ok ${gate.hooks}` : `weak ${weakness}`;
 }

@@ -1,6 +1,7 @@
 import { constants } from 'node:os';
 import { parseAddress } from '../core/address.ts';
 import { fail, ok, type Failure, type Result } from '../core/result.ts';
+import { type GateHooks } from '../core/state.ts';
 import {
   gateChains,
   gateTable,
@@ -18,7 +19,6 @@ import {
   SPEAK,
   timesBatch,
   type GateChain,
-  type GateHooks,
   type GateLink,
   type GateRuleset,
   type GateTimes,
@@ -41,8 +41,6 @@ import {
 } from '../wire/nftables.ts';
 import { openLibc, type Libc } from './libc.ts';
 import { openNftablesTables, type Commit, type NftablesTables } from './nftables-tables.ts';
-
-export type { GateHooks } from '../wire/gate-ruleset.ts';
 
 /**
  * The kernel's gate before the floating addresses: nftables table `netdev vipair_<pair>`, and without the

@@ -49,8 +49,8 @@ export interface LinkSocketCounts {
 
 export interface HeartbeatLink extends AsyncDisposable {
   readonly name: string;
-  /** Never throws and never waits; a failure is counted. */
-  send(datagram: Uint8Array): void;
+  /** Never throws and never waits; a failure is counted. `onSent`: the kernel has taken it. */
+  send(datagram: Uint8Array, onSent?: () => void): void;
   /** Looks whether interface and address are still the same, and begins to mend what is not. Cheap. */
   refresh(): void;
   counts(): LinkSocketCounts;
@@ -136,9 +136,6 @@ function createLink(options: LinkOptions, route: Route, onDatagram: SocketEvents
       failure = failureOf(error);
     },
   };
-  const countSent = (): void => {
-    counts.sent += 1;
-  };
   const countFailure = (code: string): void => {
     counts.sendFailures += 1;
     failuresByCode[code] = (failuresByCode[code] ?? 0) + 1;
@@ -170,14 +167,20 @@ function createLink(options: LinkOptions, route: Route, onDatagram: SocketEvents
   return {
     name: options.name,
     open,
-    send(datagram: Uint8Array): void {
+    send(datagram: Uint8Array, onSent?: () => void): void {
       if (sockets === undefined) {
         countFailure('not-open');
         return;
       }
-      sockets.sender.send(datagram, options.port, sockets.destination).then(countSent, (error: unknown) => {
-        countFailure(failureOf(error).code);
-      });
+      sockets.sender.send(datagram, options.port, sockets.destination).then(
+        () => {
+          counts.sent += 1;
+          onSent?.();
+        },
+        (error: unknown) => {
+          countFailure(failureOf(error).code);
+        },
+      );
     },
     refresh(): void {
       const isWhole = sockets !== undefined && failure === undefined && isUnchanged(options, route, sockets);

@@ -46,6 +46,7 @@ export async function checkCommand(
       node: host.node,
       problems: host.problems,
       warnings,
+      hooks: host.hooks ?? null,
       understood: describeConfig(config),
       failures,
     });
@@ -57,7 +58,7 @@ export async function checkCommand(
       complain(io, problem);
     }
     if (host.problems.length === 0) {
-      io.out(`${describeText(config, options.config, host.node)}\n\n`);
+      io.out(`${describeText(config, options.config, host)}\n\n`);
       io.out(
         failureTable(failures)
           .map((line) => `${line}\n`)
@@ -76,19 +77,21 @@ async function lookAtHost(
 ): Promise<HostFindings & { readonly node: string | undefined }> {
   const node = findNode(config, { node: options.node, hostName: host.hostName });
   if (options.here === false) {
-    return { node: node.ok ? node.value : undefined, problems: [], warnings: [] };
+    return { ...unseen, node: node.ok ? node.value : undefined };
   }
   if (!node.ok) {
     const detail = node.detail ?? node.reason;
     return options.here === true || options.node !== undefined
-      ? { node: undefined, problems: [detail], warnings: [] }
-      : { node: undefined, problems: [], warnings: [`only the file was checked: ${detail}`] };
+      ? { ...unseen, problems: [detail] }
+      : { ...unseen, warnings: [`only the file was checked: ${detail}`] };
   }
   return {
     node: node.value,
     ...(await checkHost(config, node.value, { host, tryGate, runtimeDir: options.runtimeDir })),
   };
 }
+
+const unseen = { node: undefined, problems: [], warnings: [], hooks: undefined };
 
 function fileWarnings({ path, warnings }: LoadedConfig): readonly string[] {
   return warnings.map((warning) => formatProblem(basename(path), warning));

@@ -3,6 +3,7 @@ import { addressLifetimeSeconds, PING } from '../config/settings.ts';
 import { groupOfLink } from '../config/group.ts';
 import { timersFrom, timerSums } from '../config/timers.ts';
 import { formatDuration } from '../config/values.ts';
+import { type GateHooks } from '../core/state.ts';
 import { alignColumns } from './print.ts';
 
 /** What was understood of a configuration, defaults filled in: for people and for `--json`. */
@@ -88,7 +89,12 @@ function countsText({ required, score }: Pick<Config['scripts'][number], 'requir
   return score === undefined ? ((required ?? true) ? 'required' : 'watched only') : `score ${score}`;
 }
 
-export function describeText(config: Config, file: string, node: string | undefined): string {
+/** `node`: this host; `hooks`: of the gate that its kernel takes, where that was tried. */
+export function describeText(
+  config: Config,
+  file: string,
+  { node, hooks }: { readonly node: string | undefined; readonly hooks: GateHooks | undefined },
+): string {
   const understood = describeConfig(config);
   const { intervalMs, leaseMs, deadMs } = understood.timers;
   const nodes = Object.entries(understood.nodes).map(
@@ -124,7 +130,10 @@ export function describeText(config: Config, file: string, node: string | undefi
       'scripts',
       understood.scripts.map(({ name, command, runs, counts }) => [name, command.join(' '), runs, counts]),
     ),
-    ['gate', `${understood.gate}; addresses live ${understood.addressLifetimeSeconds} s without renewal`],
+    [
+      'gate',
+      `${understood.gate}${hooks === undefined ? '' : `, at the ${hooks} hooks`}; addresses live ${understood.addressLifetimeSeconds} s without renewal`,
+    ],
     ['moves', `failback ${understood.failback}; contested: ${understood.contested}`],
     ['lvs', understood.lvs],
     ['api', understood.api],

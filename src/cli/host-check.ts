@@ -2,13 +2,16 @@ import { readKeyFile } from '../config/key-file.ts';
 import { type Config } from '../config/schema.ts';
 import { apiFrom, floatingFrom, linkOptionsFrom, pathsFrom } from '../config/settings.ts';
 import { parseAddress } from '../core/address.ts';
-import { kernelWarnings } from './kernel-check.ts';
+import { type GateHooks } from '../core/state.ts';
+import { kernelWarnings, tryGateOf } from './kernel-check.ts';
 import { type HostView, type TryGate } from './host.ts';
 
 /** What of this host does not fit: problems keep the daemon from starting or working, warnings do not. */
 export interface HostFindings {
   readonly problems: readonly string[];
   readonly warnings: readonly string[];
+  /** Where the gate would stop what goes out; undefined where there would be none, or nobody looked. */
+  readonly hooks: GateHooks | undefined;
 }
 
 /** Where the daemon would run. */
@@ -24,6 +27,7 @@ export async function checkHost(
   { host, runtimeDir, tryGate }: Surroundings,
 ): Promise<HostFindings> {
   const key = await readKeyFile(config.heartbeat.key_file);
+  const gate = await tryGateOf(config, tryGate);
   return {
     problems: [
       ...(key.ok ? [] : [key.detail ?? key.reason]),
@@ -35,9 +39,11 @@ export async function checkHost(
       ...ownAddressWarnings(config, nodeName, host),
       ...listenWarnings(config, nodeName, host),
       ...realServerWarnings(config, nodeName, host),
-      ...(await kernelWarnings(config, nodeName, host, tryGate)),
+      ...gate.warnings,
+      ...(await kernelWarnings(config, nodeName, host)),
       ...(await trackWarnings(config, host)),
     ],
+    hooks: gate.hooks,
   };
 }
 

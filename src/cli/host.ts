@@ -2,9 +2,10 @@ import { access, constants, readFile } from 'node:fs/promises';
 import { hostname, networkInterfaces } from 'node:os';
 import { delimiter, join } from 'node:path';
 import { type Result } from '../core/result.ts';
+import { type GateHooks } from '../core/state.ts';
 
-/** Puts a gate up where it harms nobody; `cannot-try` says nothing about it. */
-export type TryGate = () => Promise<Result<undefined, string>>;
+/** Puts the best gate of this kernel up where it harms nobody; `cannot-try` says nothing about it. */
+export type TryGate = () => Promise<Result<GateHooks, string>>;
 
 /** What `vipair check` wants to know of the host it runs on. */
 export interface HostView {

@@ -1,5 +1,7 @@
 import { type Config } from '../config/schema.ts';
 import { floatingFrom } from '../config/settings.ts';
+import { type Failure } from '../core/result.ts';
+import { type GateHooks } from '../core/state.ts';
 import { type HostView, type TryGate } from './host.ts';
 
 /** CAP_SYS_NICE of capabilities(7). */
@@ -12,33 +14,35 @@ export async function kernelWarnings(
   config: Config,
   nodeName: string,
   host: HostView,
-  tryGate: TryGate,
 ): Promise<readonly string[]> {
-  return [
-    ...(await gateWarnings(config, tryGate)),
-    ...(await realtimeWarnings(config, host)),
-    ...(await prefixWarnings(config, nodeName, host)),
-  ];
+  return [...(await realtimeWarnings(config, host)), ...(await prefixWarnings(config, nodeName, host))];
 }
 
-async function gateWarnings({ gate }: Config, tryGate: TryGate): Promise<readonly string[]> {
+export interface GateFindings {
+  /** Of the gate that this kernel takes whole; undefined where there is none, or none is wanted. */
+  readonly hooks: GateHooks | undefined;
+  readonly warnings: readonly string[];
+}
+
+export async function tryGateOf({ gate }: Config, tryGate: TryGate): Promise<GateFindings> {
   if (gate !== 'nftables') {
-    return [];
+    return { hooks: undefined, warnings: [] };
   }
   const tried = await tryGate();
-  if (tried.ok) {
-    return [];
-  }
+  return tried.ok
+    ? { hooks: tried.value, warnings: [] }
+    : { hooks: undefined, warnings: [gateWarning(tried)] };
+}
+
+function gateWarning(tried: Failure<string>): string {
   const words = tried.detail === undefined || tried.detail === '' ? tried.reason : tried.detail;
   switch (tried.reason) {
     case 'cannot-try':
-      return [`whether this kernel takes the gate could not be tried: ${words}. Remedy: run this as root`];
+      return `whether this kernel takes the gate could not be tried: ${words}. Remedy: run this as root`;
     case 'weak':
-      return [`gate: ${words}`];
+      return `gate: ${words}`;
     default:
-      return [
-        `gate: nftables is not to be had here (${tried.reason}: ${words}), and the daemon would fall back to the lifetime of the addresses. Remedy: Linux 5.16 or later with nf_tables and its netdev hooks, or gate: address to say that this is known`,
-      ];
+      return `gate: nftables is not to be had here (${tried.reason}: ${words}), and the daemon would fall back to the lifetime of the addresses. Remedy: a kernel with nf_tables for netdev and its egress hook (Linux 5.16), or for netdev, arp and inet, or gate: address to say that this is known`;
   }
 }
 

@@ -28,7 +28,7 @@ export function statusText(status: Status, io: Pick<Io, 'useColor' | 'columns'>)
   const links = linkLines(status, width).map((line, index) =>
     isWell(status.links[index]) ? line : red(line),
   );
-  const leaseLine = `lease: ${lease.mode}${lease.mode === lease.configured ? '' : ` instead of ${lease.configured}`}, ${formatMs(status.timers.leaseMs)}${lease.remainingMs === null ? '' : `, ${formatMs(Math.round(lease.remainingMs))} left`}; interval ${formatMs(status.timers.intervalMs)}, dead ${formatMs(status.timers.deadMs)}`;
+  const leaseLine = `lease: ${lease.mode}${lease.mode === lease.configured ? '' : ` instead of ${lease.configured}`}${lease.hooks === 'output' ? ' at the output hooks' : ''}, ${formatMs(status.timers.leaseMs)}${lease.remainingMs === null ? '' : `, ${formatMs(Math.round(lease.remainingMs))} left`}; interval ${formatMs(status.timers.intervalMs)}, dead ${formatMs(status.timers.deadMs)}`;
   const problems = status.problems.flatMap((problem) =>
     wrap(`! ${problem}`, width, '').map((line) => yellow(line)),
   );

@@ -103,6 +103,12 @@ export interface Settings {
 
 export type GateMode = 'nftables' | 'address' | 'off';
 
+/**
+ * Where a shut gate stops what goes out: at the egress hook of each interface or, where the kernel has none
+ * (before Linux 5.16), at the output hooks of arp and inet.
+ */
+export type GateHooks = 'egress' | 'output';
+
 /** What this director knows of the other from its heartbeats. */
 export interface Peer {
   /** The latest heartbeat on any link. */

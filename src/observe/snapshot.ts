@@ -1,4 +1,4 @@
-import { type DirectorState } from '../core/state.ts';
+import { type DirectorState, type GateHooks } from '../core/state.ts';
 
 /** What the pulse knows at one moment: the state of the core and the counts of the rim. */
 export interface PulseSnapshot {
@@ -50,6 +50,8 @@ export interface FloatingCounts {
 
 export interface GateSnapshot {
   readonly mode: 'nftables' | 'address' | 'off';
+  /** Where the gate stops what goes out; undefined without one. */
+  readonly hooks: GateHooks | undefined;
   /** Why the gate is weaker than configured, or undefined. */
   readonly problem: string | undefined;
   readonly remainingMs: number | undefined;

@@ -3,6 +3,7 @@ import { isScript } from '../core/paths.ts';
 import { floatingInterfaces, tracksOf } from '../core/tracks.ts';
 import {
   type DirectorState,
+  type GateHooks,
   type PathSetting,
   type Refusal,
   type Role,
@@ -119,6 +120,8 @@ export interface LeaseStatus {
   readonly mode: GateSnapshot['mode'];
   /** What the configuration asks for; `mode` may be weaker. */
   readonly configured: GateSnapshot['mode'];
+  /** Where the kernel stops what goes out; null without a gate. `output`: it has no egress hook. */
+  readonly hooks: GateHooks | null;
   readonly remainingMs: number | null;
   /** valid_lft of the floating addresses. */
   readonly lifetimeSeconds: number;
@@ -177,6 +180,7 @@ export function statusView(
     lease: {
       mode: gate.mode,
       configured: settings.gate,
+      hooks: gate.hooks ?? null,
       remainingMs: gate.remainingMs ?? null,
       lifetimeSeconds: settings.addressLifetimeSeconds,
       renewalsLate: gate.renewalsLate,

@@ -19,13 +19,13 @@ export interface HeartbeatsOptions {
   readonly wallMs: () => number;
   /** Of the floating interfaces, in configured order. */
   readonly floatingMacs: () => readonly string[];
-  readonly transmit: (link: number, datagram: Uint8Array) => void;
+  readonly transmit: (link: number, datagram: Uint8Array, onSent?: () => void) => void;
   readonly onAdvertisement: (event: Extract<DirectorEvent, { kind: 'advertisement' }>) => void;
 }
 
 export interface Heartbeats {
-  /** One heartbeat on every link. */
-  send(advertisement: Advertisement): void;
+  /** One heartbeat on every link; `onSent` is for `transmit`, with each. */
+  send(advertisement: Advertisement, onSent?: () => void): void;
   /** A datagram of anyone that arrived on a link. */
   receive(link: number, datagram: Uint8Array): void;
   bootId(): bigint;
@@ -51,7 +51,7 @@ export function createHeartbeats(options: HeartbeatsOptions): Heartbeats {
   let latest: Heartbeat | undefined;
 
   return {
-    send(advertisement) {
+    send(advertisement, onSent) {
       sequence += 1;
       for (const link of settings.links.keys()) {
         const nowMs = options.nowMs();
@@ -74,6 +74,7 @@ export function createHeartbeats(options: HeartbeatsOptions): Heartbeats {
             },
             keys.send,
           ),
+          onSent,
         );
       }
     },

@@ -5,7 +5,7 @@ import { type Kernel, openKernel } from '../adapters/kernel.ts';
 import { type FloatingSettings, type LinkSettings } from '../config/settings.ts';
 import { formatMac } from '../core/address.ts';
 import { fail, ok, type Result } from '../core/result.ts';
-import { type GateMode } from '../core/state.ts';
+import { type GateHooks, type GateMode } from '../core/state.ts';
 import { type GateSnapshot } from './channel.ts';
 
 export interface HostOptions {
@@ -15,6 +15,8 @@ export interface HostOptions {
   readonly gate: GateMode;
   readonly leaseMs: number;
   readonly lifetimeSeconds: number;
+  /** Unless given: the best that this kernel has. */
+  readonly gateHooks?: GateHooks | undefined;
 }
 
 /** All that the pulse asks of this host: the addresses, the announcements and the gate before them. */
@@ -24,8 +26,11 @@ export interface Host extends Disposable {
   readonly path: 'syscalls' | 'commands';
   claim(): Soon<Result<unknown, string>>;
   renew(): Soon<Result<unknown, string>>;
+  /** The kernel took an active heartbeat, begun then: renews the lease where the packet does not do it itself. */
+  heartbeatSent(atMs: number): void;
   mute(): void;
   release(): Soon<Result<unknown, string>>;
+  /** Says nothing while the lease is not alive. */
   announce(): Soon<Announced>;
   held(): readonly boolean[];
   lost(): readonly string[];
@@ -95,6 +100,7 @@ function gateOf(options: HostOptions): Pick<Parts, 'gate' | 'gateMode' | 'gatePr
     pair: options.pair,
     floating: options.floating,
     leaseMs: options.leaseMs,
+    hooks: options.gateHooks,
     links: options.links.flatMap(({ interfaceName, port, group, unicast }) => {
       const destination = unicast?.peer ?? group;
       const source = unicast === undefined ? {} : { source: unicast.own };
@@ -114,6 +120,7 @@ function createHost(parts: Parts): Host {
   const { kernel, gate, gateMode } = parts;
   const { addresses, announcer, interfaces } = kernel;
   let reinstalled = 0;
+  let renewedAtMs = -Infinity;
 
   /** Addresses first, for the gate lets through only what is there; none without the other. */
   function openAfter(claimed: Result<unknown, string>): Soon<Result<unknown, string>> {
@@ -133,6 +140,12 @@ function createHost(parts: Parts): Host {
       return claimed instanceof Promise ? claimed.then(openAfter) : openAfter(claimed);
     },
     renew: () => addresses.renew(),
+    heartbeatSent(atMs) {
+      // Once for the copies of a heartbeat on all links, and never back in time.
+      if (atMs > renewedAtMs && gate?.renew(atMs) === true) {
+        renewedAtMs = atMs;
+      }
+    },
     mute: () => {
       gate?.mute();
     },
@@ -141,13 +154,14 @@ function createHost(parts: Parts): Host {
       gate?.close();
       return addresses.release();
     },
-    announce: () => announcer.announce(),
+    announce: () => (passesGate(gate) ? announcer.announce() : unspoken),
     held: () => addresses.held(),
     lost: () => addresses.lost(),
     macs: () => announcer.macs().map(({ mac }) => (mac === undefined ? noMac : formatMac(mac))),
     carrierOf: (name) => interfaces.carrierOf(name),
     gate: () => ({
       mode: gateMode,
+      hooks: gate?.hooks,
       problem: parts.gateProblem ?? gate?.weakness(),
       remainingMs: gate?.remaining()?.speakMs,
       reinstalled: reinstalled,
@@ -179,3 +193,10 @@ function createHost(parts: Parts): Host {
     },
   };
 }
+
+/** The frames of an announcement pass the egress hook, which judges them, and no output hook. */
+function passesGate(gate: Gate | undefined): boolean {
+  return gate?.hooks !== 'output' || (gate.remaining()?.speakMs ?? 0) > 0;
+}
+
+const unspoken: Announced = { sent: 0, failures: [] };

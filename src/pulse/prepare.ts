@@ -12,7 +12,7 @@ import {
 } from '../config/settings.ts';
 import { wirePaths } from '../core/paths.ts';
 import { fail, ok, type Result } from '../core/result.ts';
-import { type Settings } from '../core/state.ts';
+import { type GateHooks, type Settings } from '../core/state.ts';
 import { type Keys } from '../wire/key.ts';
 import { type Host, openHost } from './host.ts';
 import { type Inquiry, openInquiry } from './inquiry.ts';
@@ -24,6 +24,8 @@ export interface PulseOptions {
   readonly node?: string | undefined;
   readonly runtimeDir: string;
   readonly stateDir: string;
+  /** Unless given: the best that this kernel has. */
+  readonly gateHooks?: GateHooks | undefined;
 }
 
 /** Why the daemon does not start; each has its exit code in the table of the command line. */
@@ -69,7 +71,7 @@ export async function prepare(options: PulseOptions): Promise<Result<Prepared, S
   }
   const links = linkOptionsFrom(config, node.value);
   const floating = floatingFrom(config, node.value);
-  const host = await openHostFor(settings, links, floating);
+  const host = await openHostFor({ ...settings, gateHooks: options.gateHooks }, links, floating);
   if (!host.ok) {
     lock.value[Symbol.dispose]();
     return host;
@@ -89,7 +91,7 @@ export async function prepare(options: PulseOptions): Promise<Result<Prepared, S
 }
 
 async function openHostFor(
-  settings: Settings,
+  settings: Settings & Pick<PulseOptions, 'gateHooks'>,
   links: readonly LinkSettings[],
   floating: readonly FloatingSettings[],
 ): Promise<Result<Host, StartRefusal>> {

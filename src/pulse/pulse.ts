@@ -46,7 +46,8 @@ export async function runPulse(options: PulseOptions, mainPath: string): Promise
   }
   const gate = host.gate();
   if (gate.problem !== undefined) {
-    say('warn', 'the gate is weaker than configured', { mode: gate.mode, problem: gate.problem });
+    const { mode, hooks, problem } = gate;
+    say('warn', 'the gate is weaker than configured', { mode, hooks, problem });
   }
   await live(options, mainPath, prepared.value, realtimeProblem);
   say('info', 'the daemon ended', { pair: settings.pair, node: settings.nodeName });
@@ -77,7 +78,7 @@ async function live(
     nowMs,
     wallMs: Date.now,
     floatingMacs: () => host.macs(),
-    transmit: (link, datagram) => links[link]?.send(datagram),
+    transmit: (link, datagram, onSent) => links[link]?.send(datagram, onSent),
     onAdvertisement: (event) => {
       driver.dispatch(event);
     },
@@ -95,7 +96,12 @@ async function live(
         inquiry.ask(asksFloating ? [...settings.floating, ...targets] : targets);
       },
       sendAdvertisement(advertisement) {
-        heartbeats.send(advertisement);
+        const atMs = nowMs();
+        heartbeats.send(advertisement, () => {
+          if (advertisement.role === 'active') {
+            host.heartbeatSent(atMs);
+          }
+        });
         watch.tick();
       },
       answer: (commandId, outcome) => director.send({ kind: 'outcome', commandId, outcome }),
@@ -185,6 +191,7 @@ async function live(
     node: settings.nodeName,
     kernel: host.path,
     gate: host.gateMode,
+    hooks: host.gate().hooks,
   });
   await stopped;
   host.close();

@@ -1,4 +1,5 @@
 import { type IpAddress } from '../core/address.ts';
+import { type GateHooks } from '../core/state.ts';
 import { activeRoleByte, magic, magicOffset, version } from './heartbeat.ts';
 import {
   addElements,
@@ -68,9 +69,6 @@ import {
  * in a queue renews as well; and frames from packet sockets pass neither of these hooks, so that whoever
  * announces addresses must look at the lease before.
  */
-
-/** Where what goes out is stopped. */
-export type GateHooks = 'egress' | 'output';
 
 export interface GateRuleset {
   readonly hooks: GateHooks;

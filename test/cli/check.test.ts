@@ -22,7 +22,7 @@ const fitting: HostView = {
   isExecutable: () => Promise.resolve(true),
   hasProgram: () => Promise.resolve(true),
 };
-const gateIsGood: TryGate = () => Promise.resolve(ok(undefined));
+const gateIsGood: TryGate = () => Promise.resolve(ok('egress'));
 
 describe('vipair check', () => {
   let directory = '';
@@ -209,6 +209,19 @@ describe('vipair check', () => {
     assert.match(untried.err, /could not be tried: not permitted\. Remedy: run this as root/);
     const weak = await check({}, fitting, () => Promise.resolve(fail('weak', 'this kernel has no fib')));
     assert.match(weak.err, /warning: gate: this kernel has no fib\n/);
+  });
+
+  it('says where the gate stops what goes out, as this kernel can', async () => {
+    assert.match((await check()).out, /gate +nftables, at the egress hooks; addresses live/);
+    const older: TryGate = () => Promise.resolve(ok('output'));
+    assert.match(
+      (await check({}, fitting, older)).out,
+      /gate +nftables, at the output hooks; addresses live/,
+    );
+    const { out } = await check({ json: true }, fitting, older);
+    assert.equal((JSON.parse(out) as { hooks: string }).hooks, 'output');
+    const unseen = await check({ here: false, json: true });
+    assert.equal((JSON.parse(unseen.out) as { hooks: null }).hooks, null);
   });
 
   it('does not try the gate where none is wanted, nor on a host that is no node', async () => {

@@ -15,7 +15,7 @@ const rim = {
       ok: true as const,
       value: { mac: '02:00:00:00:00:01', interfaceName: 'eth0', isOwn: false },
     }),
-  tryGate: () => Promise.resolve({ ok: true as const, value: undefined }),
+  tryGate: () => Promise.resolve({ ok: true as const, value: 'egress' as const }),
 };
 
 async function run(...args: string[]) {

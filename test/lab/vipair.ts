@@ -28,7 +28,12 @@ export interface Status {
   /** Since when the silent peer still answers for the addresses. */
   readonly contested: string | null;
   readonly paths: readonly { readonly up: boolean | null; readonly peerUp: boolean | null }[];
-  readonly lease: { readonly mode: string; readonly lifetimeSeconds: number };
+  readonly lease: {
+    readonly mode: string;
+    readonly hooks: string | null;
+    readonly lifetimeSeconds: number;
+    readonly problem: string | null;
+  };
   readonly timers: { readonly intervalMs: number; readonly leaseMs: number; readonly deadMs: number };
   readonly pid: number;
 }
@@ -89,6 +94,8 @@ export interface StartOptions {
   readonly environment?: Readonly<Record<string, string>>;
   /** Its log begins with the offset of its clock to the one that all processes share. */
   readonly printClock?: boolean;
+  /** Another program in the place of `mainFile`. */
+  readonly program?: string;
 }
 
 export function startVipair(lab: Lab, router: Router, options: StartOptions = {}): Daemon {
@@ -96,7 +103,14 @@ export function startVipair(lab: Lab, router: Router, options: StartOptions = {}
   return startDaemon(
     lab,
     router,
-    [process.execPath, '--single-threaded-gc', ...clock, mainFile, 'run', ...commonArguments(lab, router)],
+    [
+      process.execPath,
+      '--single-threaded-gc',
+      ...clock,
+      options.program ?? mainFile,
+      'run',
+      ...commonArguments(lab, router),
+    ],
     { name: `vipair-${router}`, environment: options.environment ?? {} },
   );
 }

@@ -117,6 +117,7 @@ export function snapshotOf(state: DirectorState, overrides: Partial<PulseSnapsho
     kernelPath: 'syscalls',
     gate: {
       mode: 'nftables',
+      hooks: 'egress',
       problem: undefined,
       remainingMs: undefined,
       renewalsLate: 1,

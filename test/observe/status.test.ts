@@ -46,6 +46,7 @@ describe('status', () => {
         lease: {
           mode: 'nftables',
           configured: 'nftables',
+          hooks: 'egress',
           remainingMs: null,
           lifetimeSeconds: 3,
           renewalsLate: 1,

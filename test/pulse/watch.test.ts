@@ -44,6 +44,7 @@ const unused = {
   path: 'syscalls' as const,
   claim: () => assert.fail(),
   renew: () => assert.fail(),
+  heartbeatSent: () => assert.fail(),
   mute: () => assert.fail(),
   release: () => assert.fail(),
   announce: () => assert.fail(),

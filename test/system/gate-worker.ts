@@ -64,6 +64,7 @@ const methods: Record<string, (...parameters: never[]) => unknown> = {
     const isRenewed = gateOf().renew(performance.now() - agoMs);
     return { isRenewed, left: gateOf().remaining() };
   },
+  renewNow: () => gateOf().renew(performance.now()),
   hooks: () => gateOf().hooks,
   remove: () => gateOf().remove(),
   leave: () => {
