@@ -145,8 +145,7 @@ export interface GateTampering {
  * Puts the gate up, shut. Tables that an earlier life of this pair's daemon left behind are taken over, or
  * away; one that somebody else made is refused.
  */
-export function openGate(options: GateOptions): Result<Gate, GateReason> {
-  const libc = openLibc();
+export function openGate(options: GateOptions, libc = openLibc()): Result<Gate, GateReason> {
   if (!libc.ok) {
     return libc;
   }

@@ -3,8 +3,10 @@ import { createInterface } from 'node:readline';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { openArpProbe } from '../../src/adapters/arp-probe.ts';
 import { openGate, type Gate, type GateOptions } from '../../src/adapters/gate.ts';
+import { openLibc } from '../../src/adapters/libc.ts';
 import { openNeighborProbe } from '../../src/adapters/neighbor-probe.ts';
 import { type Probe, type ProbeOptions, type Sighting } from '../../src/adapters/probe.ts';
+import { ok } from '../../src/core/result.ts';
 import { type Role } from '../../src/core/state.ts';
 import { formatHeartbeat, pairIdOf } from '../../src/wire/heartbeat.ts';
 import { createKey } from '../../src/wire/key.ts';
@@ -49,6 +51,11 @@ const methods: Record<string, (...parameters: never[]) => unknown> = {
     const opened = openGate(options);
     gate = opened.ok ? opened.value : undefined;
     return opened.ok ? { ok: true } : opened;
+  },
+  openGateWithoutEgress: (options: GateOptions) => {
+    const opened = openGate(options, withoutEgress());
+    gate = opened.ok ? opened.value : undefined;
+    return opened.ok ? { hooks: opened.value.hooks } : opened;
   },
   open: () => gateOf().open(),
   mute: () => gateOf().mute(),
@@ -131,6 +138,32 @@ const methods: Record<string, (...parameters: never[]) => unknown> = {
     return micros.sort((a, b) => a - b)[Math.floor(rounds / 2)];
   },
 };
+
+/**
+ * This kernel as one before Linux 5.16: the hook number that it does not know yet becomes one that this
+ * kernel does not know either, and the refusal is the kernel's own.
+ */
+function withoutEgress(): ReturnType<typeof openLibc> {
+  const libc = openLibc();
+  return libc.ok
+    ? ok({
+        ...libc.value,
+        sendto: (descriptor, bytes, address) => libc.value.sendto(descriptor, asUnknown(bytes), address),
+      })
+    : libc;
+}
+
+/** Of a chain's hook: number 1, priority -500 and the name of an interface, which only netdev has. */
+function asUnknown(bytes: Uint8Array): Uint8Array {
+  const egress = Buffer.from('080001000000000108000200fffffe0c', 'hex');
+  const copy = Buffer.from(bytes);
+  for (let at = copy.indexOf(egress); at !== -1; at = copy.indexOf(egress, at + 1)) {
+    if (copy.readUInt16LE(at + egress.length + 2) === 3) {
+      copy.writeUInt32BE(7, at + 4);
+    }
+  }
+  return copy;
+}
 
 async function socketFor(beat: Beat): Promise<Socket> {
   const socket = createSocket(beat.source.includes(':') ? 'udp6' : 'udp4');

@@ -433,9 +433,10 @@ for (const hooks of ['egress', 'output'] as const) {
     it('takes the place of the other arrangement, which an earlier life put up', async () => {
       await withGateLab(async (lab) => {
         const other = hooks === 'egress' ? 'output' : 'egress';
-        await lab.router.call('openGate', { ...options, hooks: other });
+        const longer = { ...options, leaseMs: 5000 };
+        await lab.router.call('openGate', { ...longer, hooks: other });
         await lab.router.call('leave');
-        assert.deepEqual(await lab.router.call('openGate', options), { ok: true });
+        assert.deepEqual(await lab.router.call('openGate', longer), { ok: true });
         const tables = lab.router.run('nft', 'list', 'tables').out.trim().split('\n').sort();
         assert.deepEqual(tables, families.map((family) => `table ${family} vipair_edge`).sort());
         await lab.router.call('open');
@@ -535,3 +536,44 @@ for (const hooks of ['egress', 'output'] as const) {
     });
   });
 }
+
+describe('the gate on a kernel without the egress hook', function () {
+  this.timeout(20_000);
+  before(function () {
+    skipWithout(this, problem());
+  });
+
+  it('is put up at the egress hook where there is one', async () => {
+    await withGateLab(async (lab) => {
+      await lab.router.call('openGate', pair);
+      assert.equal(await lab.router.call('hooks'), 'egress');
+    });
+  });
+
+  it('is put up at the output hooks, in the place of an egress gate of an earlier life', async () => {
+    await withGateLab(async (lab) => {
+      await lab.router.call('openGate', pair);
+      await lab.router.call('leave');
+      assert.deepEqual(await lab.router.call('openGateWithoutEgress', pair), { hooks: 'output' });
+      assert.deepEqual(await answers(lab), nothing);
+      await lab.router.call('open');
+      await lab.router.call('startBeats', heartbeat, 20);
+      assert.deepEqual(await answers(lab), everything);
+    });
+  });
+
+  it('is refused, and nothing changed, where only that hook would do or a table is taken', async () => {
+    await withGateLab(async (lab) => {
+      const forced = await lab.router.call('openGateWithoutEgress', { ...pair, hooks: 'egress' });
+      assert.equal((forced as { reason: string }).reason, 'no-egress-hook');
+      lab.router.run('nft', 'add', 'table', 'arp', 'vipair_edge');
+      const taken = (await lab.router.call('openGateWithoutEgress', pair)) as {
+        reason: string;
+        detail: string;
+      };
+      assert.equal(taken.reason, 'foreign-table');
+      assert.match(taken.detail, /no egress hook: .*not supported/i);
+      assert.equal(lab.router.run('nft', 'list', 'tables').out.trim(), 'table arp vipair_edge');
+    });
+  });
+});
