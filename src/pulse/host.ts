@@ -56,7 +56,8 @@ const noMac = '00:00:00:00:00:00';
 const gateRemedies: Readonly<Record<GateReason, string>> = {
   'koffi-unavailable': 'install vipair with its dependencies for this platform, koffi among them',
   'not-permitted': 'run as root, or by the systemd unit, which has CAP_NET_ADMIN',
-  'no-nftables': 'a kernel with CONFIG_NF_TABLES_NETDEV; in a container, modprobe nf_tables on its host',
+  'no-nftables':
+    'a kernel with CONFIG_NF_TABLES_NETDEV, before Linux 5.16 also CONFIG_NF_TABLES_ARP and CONFIG_NF_TABLES_INET; in a container, modprobe nf_tables on its host',
   'no-egress-hook': 'Linux 5.16 or later with CONFIG_NETFILTER_EGRESS',
   'foreign-table': 'see nft list tables, and remove or rename the other table',
   'invalid-address': 'see vipair check',

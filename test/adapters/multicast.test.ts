@@ -74,6 +74,21 @@ describe('heartbeat link on loopback', () => {
     assert.equal(first.problem(), undefined);
   });
 
+  it('tells of each datagram that the kernel took, and of none that it refused', async () => {
+    const free = await freePort();
+    const taken: string[] = [];
+    await using whole = await unicast('127.0.0.1', '127.0.0.2', free);
+    await using refused = await unicast('127.0.0.3', '255.255.255.255', free);
+    await using absent = await unicast('192.0.2.77', '192.0.2.78', free);
+    for (const [name, link] of Object.entries({ absent, refused, whole })) {
+      link.send(Buffer.from('x'), () => taken.push(name));
+    }
+    await eventually('all are counted', () =>
+      refused.counts().sendFailures + whole.counts().sent === 2 ? true : undefined,
+    );
+    assert.deepEqual(taken, ['whole']);
+  });
+
   it('counts a send that the kernel refuses, and goes on', async () => {
     const free = await freePort();
     await using link = await unicast('127.0.0.1', '255.255.255.255', free);

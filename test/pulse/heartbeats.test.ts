@@ -25,7 +25,11 @@ const advertisement: Advertisement = {
 interface End {
   readonly heartbeats: Heartbeats;
   readonly heard: Extract<DirectorEvent, { kind: 'advertisement' }>[];
-  readonly sent: { readonly link: number; readonly datagram: Uint8Array }[];
+  readonly sent: {
+    readonly link: number;
+    readonly datagram: Uint8Array;
+    readonly onSent: (() => void) | undefined;
+  }[];
 }
 
 function end(settings: Settings): End {
@@ -37,7 +41,7 @@ function end(settings: Settings): End {
     nowMs: () => performance.now(),
     wallMs: Date.now,
     floatingMacs: () => ['02:00:00:00:00:01', '02:00:00:00:00:02'],
-    transmit: (link, datagram) => sent.push({ link, datagram }),
+    transmit: (link, datagram, onSent) => sent.push({ link, datagram, onSent }),
     onAdvertisement: (event) => heard.push(event),
   });
   return { heartbeats, heard, sent };
@@ -60,6 +64,17 @@ describe('heartbeats', () => {
     assert.equal(one.heard.at(-1)?.isProven, true);
     pass(one, two);
     assert.equal(two.heard.at(-1)?.isProven, true);
+  });
+
+  it('let every link tell that its copy was sent', () => {
+    const one = end(pairSettings().a);
+    let told = 0;
+    one.heartbeats.send(advertisement, () => {
+      told += 1;
+    });
+    assert.equal(told, 0, 'to hand it to a link is not to send it');
+    one.sent.forEach(({ onSent }) => onSent?.());
+    assert.equal(told, 2);
   });
 
   it('go out on every link and carry what the core said and the MACs of the floating interfaces', () => {

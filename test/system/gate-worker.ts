@@ -8,6 +8,7 @@ import { openNeighborProbe } from '../../src/adapters/neighbor-probe.ts';
 import { type Probe, type ProbeOptions, type Sighting } from '../../src/adapters/probe.ts';
 import { ok } from '../../src/core/result.ts';
 import { type Role } from '../../src/core/state.ts';
+import { openHost, type Host, type HostOptions } from '../../src/pulse/host.ts';
 import { formatHeartbeat, pairIdOf } from '../../src/wire/heartbeat.ts';
 import { createKey } from '../../src/wire/key.ts';
 
@@ -32,6 +33,7 @@ export interface Heard extends Sighting {
 }
 
 let gate: Gate | undefined;
+let host: Host | undefined;
 let probe: Probe | undefined;
 let beating: { readonly socket: Socket; readonly timer: NodeJS.Timeout } | undefined;
 let lastBeatMs = 0;
@@ -43,6 +45,13 @@ const gateOf = (): Gate => {
     throw new Error('no gate was opened');
   }
   return gate;
+};
+
+const hostOf = (): Host => {
+  if (host === undefined) {
+    throw new Error('no host was opened');
+  }
+  return host;
 };
 
 const methods: Record<string, (...parameters: never[]) => unknown> = {
@@ -76,6 +85,18 @@ const methods: Record<string, (...parameters: never[]) => unknown> = {
   remove: () => gateOf().remove(),
   leave: () => {
     gateOf()[Symbol.dispose]();
+  },
+  openHost: async (options: HostOptions) => {
+    const opened = await openHost(options);
+    host = opened.ok ? opened.value : undefined;
+    return opened.ok ? { ok: true } : opened;
+  },
+  claim: () => hostOf().claim(),
+  announce: () => hostOf().announce(),
+  /** What is left after the word that a heartbeat was sent so long ago. */
+  heartbeatSent: (agoMs: number) => {
+    hostOf().heartbeatSent(performance.now() - agoMs);
+    return hostOf().gate().remainingMs;
   },
   /** Sends one heartbeat and returns what is left of the lease after it. */
   beatOnce: async (beat: Beat) => {
@@ -240,4 +261,5 @@ for await (const line of createInterface({ input: process.stdin })) {
 clearInterval(beating?.timer);
 beating?.socket.close();
 gate?.[Symbol.dispose]();
+host?.[Symbol.dispose]();
 probe?.[Symbol.dispose]();

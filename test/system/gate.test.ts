@@ -537,6 +537,16 @@ for (const hooks of ['egress', 'output'] as const) {
   });
 }
 
+const hostOptions = {
+  pair: 'edge',
+  floating: floating.map((entry) => ({ ...entry, prefixLength: entry.address.includes(':') ? 128 : 32 })),
+  links: [{ name: 'public', interfaceName: 'eth0', port, group: group4 }],
+  gate: 'nftables',
+  leaseMs,
+  lifetimeSeconds: 3600,
+  gateHooks: 'output',
+};
+
 describe('the gate on a kernel without the egress hook', function () {
   this.timeout(20_000);
   before(function () {
@@ -574,6 +584,37 @@ describe('the gate on a kernel without the egress hook', function () {
       assert.equal(taken.reason, 'foreign-table');
       assert.match(taken.detail, /no egress hook: .*not supported/i);
       assert.equal(lab.router.run('nft', 'list', 'tables').out.trim(), 'table arp vipair_edge');
+    });
+  });
+
+  it('has the pulse announce nothing when the lease is not alive, for frames pass no output hook', async () => {
+    await withGateLab(async (lab) => {
+      await lab.router.call('openHost', hostOptions);
+      assert.deepEqual(await lab.router.call('announce'), { sent: 0, failures: [] });
+      await lab.router.call('claim');
+      const claimed = (await lab.router.call('announce')) as { sent: number };
+      assert.ok(claimed.sent > 0);
+      await lab.router.call('freeze', leaseMs + 50);
+      assert.deepEqual(await lab.router.call('announce'), { sent: 0, failures: [] });
+    });
+  });
+
+  it('has the pulse renew for a heartbeat that was sent, but not for an older one, nor an ended lease', async () => {
+    await withGateLab(async (lab) => {
+      await lab.router.call('openHost', { ...hostOptions, leaseMs: 5000 });
+      const heartbeatSent = async (agoMs: number): Promise<number> =>
+        (await lab.router.call('heartbeatSent', agoMs)) as number;
+      await lab.router.call('claim');
+      await lab.router.call('freeze', 100);
+      const renewed = await heartbeatSent(0);
+      assert.ok(renewed > 4960, `not renewed: ${renewed}`);
+      const older = await heartbeatSent(1000);
+      assert.ok(older > 4900, `an older heartbeat took time away: ${older}`);
+
+      await lab.router.call('openHost', hostOptions);
+      await lab.router.call('claim');
+      await lab.router.call('freeze', leaseMs + 50);
+      assert.equal(await heartbeatSent(0), 0);
     });
   });
 });
