@@ -13,7 +13,7 @@
 import { activeDuesMs, endDuelInSilence, meet, meetOnWire, settleActive } from './active.ts';
 import { advertisementOf } from './advertise.ts';
 import { announceAgain } from './announcement.ts';
-import { becomeBackup, probeDueMs, settleBackup, withoutEvidence } from './backup.ts';
+import { backupDuesMs, becomeBackup, settleBackup, withoutEvidence } from './backup.ts';
 import { becomeActive, failClaim } from './claim.ts';
 import { handleCommand } from './command.ts';
 import { hearAnswer } from './evidence.ts';
@@ -88,10 +88,8 @@ export function nextDeadlineMs(state: DirectorState, settings: Settings): number
       break;
     case 'backup':
       due.push(
-        office.servesUntilMs,
-        state.takeOver?.untilMs,
         claimDue(state, state.advertiseAtMs, settings)?.atMs,
-        probeDueMs(state, office, settings),
+        ...backupDuesMs(state, office, settings),
       );
       break;
     case 'claiming':

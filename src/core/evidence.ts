@@ -23,6 +23,7 @@ import {
   type Target,
   type Why,
 } from './state.ts';
+import { type ClaimDue } from './vacancy.ts';
 
 /** Time enough for an answer on any local wire, and short against a lease. */
 const probeGapMs = 4;
@@ -39,7 +40,11 @@ const foreignGapMs = 1000;
 
 /** How long nothing was heard on any link; never counted from before we were listening ourselves. */
 export function silentForMs(state: DirectorState, atMs: number): number {
-  return atMs - Math.max(state.peer?.heardAtMs ?? state.listeningSinceMs, state.listeningSinceMs);
+  return atMs - silentSince(state);
+}
+
+export function silentSince({ peer, listeningSinceMs }: DirectorState): number {
+  return Math.max(peer?.heardAtMs ?? listeningSinceMs, listeningSinceMs);
 }
 
 /**
@@ -81,49 +86,95 @@ export function targetsOf(state: DirectorState, atMs: number, settings: Settings
         .map(({ interfaceName, address }) => ({ interfaceName, address }));
 }
 
-/** Nobody answered for long enough; one probe's answer may still be under way. */
-function isUnanswered(evidence: Evidence, atMs: number): boolean {
-  return evidence.unansweredCount >= leastUnanswered && atMs - evidence.unansweredFromMs >= leastUnansweredMs;
-}
-
-/** May a backup take office on what the wire has said, and why? */
-export function verdict(
+/**
+ * When a backup takes office on what the wire has said so far, should it say nothing else; undefined if it
+ * would not. What a neighbour proved is true for a moment only, so a late riser may find the time is over.
+ */
+export function verdictDue(
   state: DirectorState,
   office: Backup,
-  atMs: number,
   settings: Settings,
-): Why | undefined {
-  const { evidence, contestedAtMs } = office;
-  const silentMs = silentForMs(state, atMs);
+): (ClaimDue & { readonly untilMs: number }) | undefined {
+  const { evidence } = office;
   // Where a path is configured and its target does not answer, this director is cut off itself.
   if (evidence === undefined || hasNoCarrier(state, settings)) {
     return undefined;
   }
-  const provenBy = isProofFresh(evidence, contestedAtMs !== undefined, atMs) ? evidence.provenBy : undefined;
-  if (wirePaths(settings).length > 0 && provenBy === undefined) {
-    return undefined;
-  }
-  if (contestedAtMs !== undefined && isContestTimeUp(contestedAtMs, atMs, settings)) {
-    return { kind: 'contest-timeout', silentMs };
-  }
-  if (!isUnanswered(evidence, atMs)) {
-    return undefined;
-  }
-  if (silentMs < electionMs(state, office, settings)) {
-    return undefined;
-  }
-  const { unansweredCount } = evidence;
+  const provenUntilMs = provenUntil(evidence, office);
+  const mustBeProven = wirePaths(settings).length > 0;
+  const askedAtMs = evidence.probeAtMs - gapMs(office);
+  return grounds(state, office, evidence, settings)
+    .map(({ needsProof, ...ground }) => ({
+      ...ground,
+      untilMs: needsProof || mustBeProven ? provenUntilMs : Number.POSITIVE_INFINITY,
+    }))
+    .filter(({ atMs, untilMs }) => untilMs >= Math.max(atMs, askedAtMs))
+    .sort((a, b) => a.atMs - b.atMs)[0];
+}
+
+type Ground = ClaimDue & { readonly needsProof?: true };
+
+/** The grounds to take office that stand as long as the peer does not answer, each with its time. */
+function grounds(
+  state: DirectorState,
+  office: Backup,
+  evidence: Evidence,
+  settings: Settings,
+): readonly Ground[] {
+  const { contestedAtMs } = office;
+  const { unansweredCount, provenBy } = evidence;
+  const silentSinceMs = silentSince(state);
+  const silentMs = (atMs: number) => atMs - silentSinceMs;
   const linkCount = settings.links.length;
+  const { contested, deadMs, intervalMs } = settings;
+  const timeout: readonly Ground[] =
+    contestedAtMs !== undefined && contested.kind === 'claim-after'
+      ? [
+          {
+            atMs: contestedAtMs + contested.afterMs,
+            why: (atMs) => ({ kind: 'contest-timeout', silentMs: silentMs(atMs) }),
+          },
+        ]
+      : [];
+  // One probe's answer may still be under way.
+  if (unansweredCount < leastUnanswered) {
+    return timeout;
+  }
+  const unansweredAtMs = Math.max(
+    evidence.unansweredFromMs + leastUnansweredMs,
+    silentSinceMs + electionMs(state, office, settings),
+  );
   if (contestedAtMs !== undefined) {
-    return { kind: 'contest-over', silentMs, unansweredCount };
+    const over: Ground = {
+      atMs: unansweredAtMs,
+      why: (atMs) => ({ kind: 'contest-over', silentMs: silentMs(atMs), unansweredCount }),
+    };
+    return [...timeout, over];
   }
   if (state.peer === undefined) {
-    return { kind: 'nobody-answered', listenedMs: silentMs };
+    const why = (atMs: number): Why => ({ kind: 'nobody-answered', listenedMs: silentMs(atMs) });
+    return [{ atMs: unansweredAtMs, why }];
   }
-  if (provenBy !== undefined && silentMs >= 2 * settings.intervalMs) {
-    return { kind: 'evidence', silentMs, linkCount, unansweredCount, provenBy };
-  }
-  return silentMs >= settings.deadMs ? { kind: 'silence', silentMs, linkCount } : undefined;
+  const silence: Ground = {
+    atMs: Math.max(unansweredAtMs, silentSinceMs + deadMs),
+    why: (atMs) => ({ kind: 'silence', silentMs: silentMs(atMs), linkCount }),
+  };
+  return provenBy === undefined
+    ? [silence]
+    : [
+        {
+          needsProof: true,
+          atMs: Math.max(unansweredAtMs, silentSinceMs + 2 * intervalMs),
+          why: (atMs) => ({
+            kind: 'evidence',
+            silentMs: silentMs(atMs),
+            linkCount,
+            unansweredCount,
+            provenBy,
+          }),
+        },
+        silence,
+      ];
 }
 
 /**
@@ -139,18 +190,17 @@ function electionMs(state: DirectorState, { hasLeftOffice }: Backup, settings: S
   return leastMs + deferenceMs(state, settings) + (hasLeftOffice ? 2 * settings.intervalMs : 0);
 }
 
-/** A neighbour answered one of the latest probes: what the peer does not answer now, it could have heard. */
-function isProofFresh({ provenAtMs }: Evidence, isContested: boolean, atMs: number): boolean {
-  const gapMs = isContested ? contestedProbeGapMs : probeGapMs;
-  return provenAtMs !== undefined && atMs - provenAtMs <= leastUnansweredMs + gapMs;
+/** Until when it counts that a neighbour answered: what the peer does not answer meanwhile, it could have heard. */
+function provenUntil({ provenAtMs }: Evidence, office: Backup): number {
+  return provenAtMs === undefined ? Number.NEGATIVE_INFINITY : provenAtMs + leastUnansweredMs + gapMs(office);
+}
+
+function gapMs({ contestedAtMs }: Backup): number {
+  return contestedAtMs === undefined ? probeGapMs : contestedProbeGapMs;
 }
 
 function hasNoCarrier(state: DirectorState, settings: Settings): boolean {
   return settings.floating.every(({ interfaceName }) => state.downInterfaces.includes(interfaceName));
-}
-
-function isContestTimeUp(contestedAtMs: number, atMs: number, { contested }: Settings): boolean {
-  return contested.kind === 'claim-after' && atMs - contestedAtMs >= contested.afterMs;
 }
 
 /** Silent for so long that only the answers for the addresses keep this director from claiming them. */

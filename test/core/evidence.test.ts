@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { step } from '../../src/core/director.ts';
+import { nextDeadlineMs, step } from '../../src/core/director.ts';
 import { type DirectorEvent, type DirectorState, type Evidence, type Peer } from '../../src/core/state.ts';
 import {
   active,
@@ -121,6 +121,19 @@ describe('evidence', () => {
       assert.equal(isClaim ? reason(before, tick()) : outcome(before, tick()), expected);
     });
   }
+
+  it('goes at the moment that was waited for, which lies between two probes', () => {
+    const before = silent(80, { unansweredFromMs: now - 8, probeAtMs: now + 4, provenAtMs: now + 10 });
+    assert.equal(nextDeadlineMs(before, lesser), now + 4);
+    const proven = silent(98, { probeAtMs: now + 4 });
+    assert.equal(nextDeadlineMs(proven, lesser), now + 2);
+    assert.equal(reason(proven, tick(now + 2)), 'evidence');
+  });
+
+  it('asks anew when it wakes too late to believe what a neighbour proved', () => {
+    const before = silent(98, { probeAtMs: now + 18, provenAtMs: now - 1 });
+    assert.equal(outcome(before, tick(now + 16)), 'backup: probe');
+  });
 
   it('believes the better one of a vacant office after dead', () => {
     const before = silent(300, {}, {}, { peer: peer({ priority: 100 }, { heardAtMs: now - 300 }) });
