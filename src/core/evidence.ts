@@ -1,7 +1,7 @@
 /**
  * Asking the wire instead of only waiting for silence.
  *
- * Theory of operation. A peer that is silent on all links for one and a half intervals may be dead, or its
+ * Theory of operation. A peer that is silent on all links for about one and a half intervals may be dead, or its
  * heartbeats may be lost. The kernel of a live owner answers ARP whatever its daemon does, until the lease
  * ends; a dead host answers nothing. So the backup asks, every few milliseconds, who has the floating
  * addresses. Unanswered three times over 12 ms, at the latest with the lease the peer no longer owns them.
@@ -48,14 +48,17 @@ export function silentSince({ peer, listeningSinceMs }: DirectorState): number {
 }
 
 /**
- * The silence that is looked into: one and a half intervals, or one when a link has lost its carrier, for the other
- * end of the cable may have died.
+ * The silence that is looked into: one and a half intervals, or less where the wire would not have said enough
+ * by the end of the second; or one when a link has lost its carrier, for the other end of the cable may have died.
  */
 export function probePatienceMs(state: DirectorState, settings: Settings): number {
+  const { intervalMs } = settings;
   const hasLostCarrier = settings.links.some(({ interfaceName }) =>
     state.downInterfaces.includes(interfaceName),
   );
-  return (hasLostCarrier ? 1 : 1.5) * settings.intervalMs;
+  return hasLostCarrier
+    ? intervalMs
+    : Math.max(1.25 * intervalMs, Math.min(1.5 * intervalMs, 2 * intervalMs - leastUnansweredMs));
 }
 
 /** Begins or goes on probing; the targets are the paths', or neighbours where none is configured. */

@@ -18,6 +18,7 @@ import { createMeter, type Meter } from './meter.ts';
 import { createPerformer } from './perform.ts';
 import { type Prepared, prepare, type PulseOptions, type StartRefusal } from './prepare.ts';
 import { createRecords } from './records.ts';
+import { rehearseCore } from './rehearse.ts';
 import { createWatch } from './watch.ts';
 import { say } from './say.ts';
 import { type SnapshotParts, takeSnapshot } from './snapshot.ts';
@@ -87,6 +88,7 @@ async function live(
   });
   await using _links = { [Symbol.asyncDispose]: () => closeAll(links) };
 
+  let isTickDue = false;
   const perform = createPerformer(
     {
       nowMs,
@@ -96,7 +98,7 @@ async function live(
       },
       sendAdvertisement(advertisement) {
         heartbeats.send(advertisement);
-        watch.tick();
+        isTickDue = true;
       },
       answer: (commandId, outcome) => director.send({ kind: 'outcome', commandId, outcome }),
       stop,
@@ -114,6 +116,13 @@ async function live(
       const record = records.keep(step);
       if (record !== undefined && !director.send({ kind: 'record', record })) {
         meter.recordsDropped += 1;
+      }
+    },
+    onIdle() {
+      // With every heartbeat, but after the announcement if both are of one claim.
+      if (isTickDue) {
+        isTickDue = false;
+        watch.tick();
       }
     },
     look() {
@@ -179,6 +188,7 @@ async function live(
   using _signals = onSignals(driver, nowMs);
 
   host.rehearse();
+  rehearseCore(settings);
   driver.dispatch({ kind: 'started', atMs: nowMs(), isMaintenance: prepared.isMaintenance });
   say('info', 'the daemon started', {
     pair: settings.pair,
