@@ -16,7 +16,7 @@ import { announceAgain } from './announcement.ts';
 import { backupDuesMs, becomeBackup, settleBackup, withoutEvidence } from './backup.ts';
 import { becomeActive, failClaim } from './claim.ts';
 import { handleCommand } from './command.ts';
-import { hearAnswer } from './evidence.ts';
+import { hearAnswer, knowNeighbors } from './evidence.ts';
 import { trustsFromMs } from './eligibility.ts';
 import { heedAnswer, heedRequest, heedWish, startHandover } from './handover.ts';
 import { leaveOffice, stopNow } from './leave.ts';
@@ -160,6 +160,8 @@ function handle(state: DirectorState, event: DirectorEvent, settings: Settings):
       return meetOnWire(seeNeighbor(state, event, settings), event, settings);
     case 'path-reported':
       return [takeReport(state, event, settings), []];
+    case 'neighbors-known':
+      return [knowNeighbors(state, event, settings), []];
     case 'wire-flooded':
       return [withoutEvidence(state), []];
     case 'carrier':

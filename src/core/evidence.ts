@@ -273,6 +273,23 @@ function heardNeighbor(
   return { ...proven, neighbors: [{ ...target, seenAtMs: atMs }, ...others].slice(0, mostNeighbors) };
 }
 
+/** Takes in who might be asked: after those who were seen themselves, for only an answer proves anything. */
+export function knowNeighbors(
+  state: DirectorState,
+  { atMs, targets }: Extract<DirectorEvent, { kind: 'neighbors-known' }>,
+  settings: Settings,
+): DirectorState {
+  if (wirePaths(settings).length > 0) {
+    return state;
+  }
+  const seen = state.neighbors.filter(({ seenAtMs }) => atMs - seenAtMs < neighborAgeMs);
+  const isNew = (target: Target) =>
+    !seen.some((known) => isSame(known, target)) &&
+    !settings.floating.some(({ address }) => address === target.address);
+  const known = targets.filter(isNew).map((target) => ({ ...target, seenAtMs: atMs }));
+  return { ...state, neighbors: [...seen, ...known].slice(0, mostNeighbors) };
+}
+
 /**
  * What the peer did not answer while nobody was heard at all proves nothing: with the first neighbour after
  * a gap the count begins anew.

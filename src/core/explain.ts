@@ -77,6 +77,7 @@ function explainEvent(record: StepRecord, settings: Names): string | undefined {
         ? undefined
         : `${event.mac}, which is not of the pair, claims ${event.address} on ${event.interfaceName}.`;
     case 'path-reported':
+    case 'neighbors-known':
     case 'wire-flooded':
     case 'lease-lost':
     case 'deadline':

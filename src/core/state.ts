@@ -340,6 +340,8 @@ export type DirectorEvent =
       readonly index: number;
       readonly isUp: boolean;
     }
+  /** Whom this host has lately spoken to, the best to ask first: may be asked where no path is configured. */
+  | { readonly kind: 'neighbors-known'; readonly atMs: number; readonly targets: readonly Target[] }
   /** More is waiting to be read on the wire than could be: what was not heard proves nothing. */
   | { readonly kind: 'wire-flooded'; readonly atMs: number }
   /** The kernel's lease has ended although the director holds the office. */

@@ -31,6 +31,7 @@ import { createFanOut } from './fan-out.ts';
 import { eventView, selectEvents } from './event-view.ts';
 import { watchLoopLag } from './loop-lag.ts';
 import { createMaintenanceWriter } from './maintenance-writer.ts';
+import { watchNeighbors } from './neighbors.ts';
 import { createOperator } from './operator.ts';
 import { createPulseLine, type ProcessChannel, type PulseLine } from './pulse-line.ts';
 import { findOut, type Tracks, watchTracks } from './tracks.ts';
@@ -153,6 +154,11 @@ export async function startDirector(options: DirectorOptions): Promise<void> {
     hostNames: options.hostNames,
     ...reportTo(log),
   });
+  if (!settings.paths.some(({ source }) => source === 'wire')) {
+    watchNeighbors(settings, (targets) => {
+      line.tellNeighbors(targets);
+    });
+  }
   process.on('message', (message) => {
     // The parent is this program in the same version: its messages have the type it was compiled with.
     line.receive(message as ToDirector);

@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { type StepRecord } from '../core/record.ts';
 import { fail, ok, type Result } from '../core/result.ts';
-import { type Command, type CommandOutcome } from '../core/state.ts';
+import { type Command, type CommandOutcome, type Target } from '../core/state.ts';
 import { type PulseSnapshot, type ToDirector, type ToPulse } from '../pulse/channel.ts';
 
 /** The process channel to the pulse, as `process` offers it to a child. */
@@ -21,6 +21,8 @@ export interface PulseLine {
   command(command: Command, timeoutMs: number): Promise<Result<CommandOutcome, 'no-outcome' | 'too-many'>>;
   /** What a track was found to be. */
   report(name: string, isUp: boolean): void;
+  /** Whom the pulse may ask where no path is configured. */
+  tellNeighbors(targets: readonly Target[]): void;
 }
 
 export interface PulseLineOptions {
@@ -95,6 +97,9 @@ export function createPulseLine({ channel, onRecord, onTrouble }: PulseLineOptio
     },
     report(name, isUp) {
       send({ kind: 'report', name, isUp });
+    },
+    tellNeighbors(targets) {
+      send({ kind: 'neighbors', targets });
     },
   };
 }

@@ -1,5 +1,5 @@
 import { type StepRecord } from '../core/record.ts';
-import { type Command, type CommandOutcome } from '../core/state.ts';
+import { type Command, type CommandOutcome, type Target } from '../core/state.ts';
 import { type PulseSnapshot } from '../observe/snapshot.ts';
 
 export type {
@@ -28,4 +28,5 @@ export type ToPulse =
   | { readonly kind: 'snapshot'; readonly id: string }
   /** What a track that is too slow for the pulse was found to be: a path by ICMP, or a script. */
   | { readonly kind: 'report'; readonly name: string; readonly isUp: boolean }
+  | { readonly kind: 'neighbors'; readonly targets: readonly Target[] }
   | { readonly kind: 'command'; readonly commandId: string; readonly command: Command };

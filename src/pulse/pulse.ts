@@ -247,6 +247,9 @@ function obey(message: ToPulse, { driver, nowMs, settings }: Ear, answer: (id: s
         command: message.command,
       });
       return;
+    case 'neighbors':
+      driver.dispatch({ kind: 'neighbors-known', atMs: nowMs(), targets: message.targets });
+      return;
     case 'report': {
       const { name, isUp } = message;
       const index = settings.paths.findIndex((path) => path.name === name);

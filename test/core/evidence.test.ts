@@ -166,6 +166,20 @@ describe('evidence', () => {
     });
   });
 
+  it('asks whom this host has spoken to after those that were seen, and never the addresses themselves', () => {
+    const targets = ['192.0.2.99', '192.0.2.10', '192.0.2.1'].map((address) => ({
+      interfaceName: 'eth0',
+      address,
+    }));
+    const known: DirectorEvent = { kind: 'neighbors-known', atMs: now, targets };
+    const before = state(backup(), { neighbors: [neighbor] });
+    assert.deepEqual(
+      step(before, known, lesser)[0].neighbors.map(({ address }) => address),
+      ['192.0.2.99', '192.0.2.1'],
+    );
+    assert.equal(step(before, known, watching)[0].neighbors, before.neighbors);
+  });
+
   it('begins anew with every answer of the peer', () => {
     const [after] = step(silent(90, { probeAtMs: now + 1 }), frame(peerMac), lesser);
     assert.ok(after.office.role === 'backup');
