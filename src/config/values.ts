@@ -54,6 +54,30 @@ export function parseDurationMs(text: string): number {
   return Math.round(Number(number || NaN) * (UNIT_MS[unit] ?? NaN) * 1000) / 1000;
 }
 
+/** How often something is looked at, how long it may take, and how many results in a row count. */
+export const interval = duration(200, 3_600_000);
+export const timeout = duration(50, 60_000);
+export const count = z.int().min(1).max(100);
+
+const NODE_NAME = /^[A-Za-z0-9](?:[A-Za-z0-9._-]{0,62})$/;
+export const nodeName = z
+  .string()
+  .regex(NODE_NAME, 'is not a node name: a host name without its domain will do');
+
+/** One value for both nodes, or a map of node names. */
+export function perNode<Schema extends z.ZodType<string, string>>(schema: Schema) {
+  return z.union([schema, z.record(nodeName, schema)]);
+}
+export type PerNode = string | Readonly<Record<string, string>>;
+
+export const absoluteFile = z.string().regex(/^\/[^\0]*[^/\0]$/, 'must be an absolute path of a file');
+
+export const programAndArguments = z
+  .array(z.string().regex(/^[^\0]*$/, 'must not contain NUL'))
+  .min(1)
+  .max(64)
+  .refine(([program = '/']) => program.startsWith('/'), 'must begin with the absolute path of a program');
+
 /** The address of one host, in its canonical text. */
 export const hostAddress = address('is not an address of a host', isHost);
 
