@@ -50,7 +50,14 @@ export interface LvsState extends Omit<Knowledge, 'drains'> {
   readonly isStale: boolean;
   /** Why the table could not be read or changed; undefined while it can. */
   readonly problem:
-    { readonly reason: string; readonly detail: string; readonly sinceMs: number } | undefined;
+    | {
+        readonly reason: string;
+        readonly detail: string;
+        readonly sinceMs: number;
+        /** How long until it is tried again: longer each time. */
+        readonly retryGapMs: number;
+      }
+    | undefined;
   readonly counts: {
     /** Changes that took effect. */
     readonly changes: number;
@@ -95,6 +102,7 @@ export type LvsStep = readonly [LvsState, readonly LvsEffect[]];
 /** What somebody else changes is noticed after this time at the latest. */
 const readGapMs = 2000;
 const retryGapMs = 1000;
+const longestRetryGapMs = 32_000;
 
 export const initialLvsState: LvsState = {
   base: [],
@@ -230,14 +238,15 @@ function takeFailure(
   state: LvsState,
   { atMs, reason, detail }: Extract<LvsEvent, { kind: 'table-failed' }>,
 ): LvsStep {
-  const sinceMs = state.problem?.reason === reason ? state.problem.sinceMs : atMs;
+  const last = state.problem?.reason === reason ? state.problem : undefined;
+  const gapMs = last === undefined ? retryGapMs : Math.min(2 * last.retryGapMs, longestRetryGapMs);
   const failed: LvsState = {
     ...state,
-    problem: { reason, detail, sinceMs },
+    problem: { reason, detail, sinceMs: last?.sinceMs ?? atMs, retryGapMs: gapMs },
     counts: { ...state.counts, failures: state.counts.failures + 1 },
     isBusy: false,
     isStale: false,
-    readAtMs: atMs + retryGapMs,
+    readAtMs: atMs + gapMs,
   };
   return [failed, []];
 }

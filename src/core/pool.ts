@@ -49,6 +49,16 @@ export function policyOf(policies: Policies, at: VirtualAddress): Policy {
   return at.protocol === 'udp' ? policies.datagram : policies.stream;
 }
 
+/** How a real server is checked. One that stands for every port has none to connect to: it is pinged. */
+export function checkOf(policies: Policies, at: VirtualAddress, server: Pick<RealServer, 'port'>): Check {
+  const { check } = policyOf(policies, at);
+  if (server.port !== 0 || !('port' in check) || check.port !== undefined || check.kind === 'script') {
+    return check;
+  }
+  const { intervalMs, timeoutMs, rise, fall, sourceAddress } = check;
+  return { kind: 'icmp', intervalMs, timeoutMs, rise, fall, sourceAddress };
+}
+
 /** What is known about the real servers. */
 export interface Knowledge {
   readonly base: Table;

@@ -9,7 +9,10 @@ import { type EventView } from '../api/contract.ts';
 import { type ApiPorts } from '../api/ports.ts';
 import { refused, served, type Served } from '../api/refusal.ts';
 import { serveApi } from '../api/server.ts';
+import { createIpvs } from '../adapters/ipvs.ts';
+import { runCheck } from '../adapters/checks.ts';
 import { loadConfig } from '../config/load.ts';
+import { type LvsOptions, lvsFrom } from '../config/lvs-settings.ts';
 import {
   type ApiSettings,
   apiFrom,
@@ -24,15 +27,21 @@ import { createLog, type Log } from '../observe/log.ts';
 import { createMetrics } from '../observe/metrics.ts';
 import { logRecord } from '../observe/record-log.ts';
 import { type Status, statusView } from '../observe/status.ts';
+import { type LvsSample } from '../observe/metric-docs.ts';
+import { type Services, servicesView } from '../observe/services.ts';
 import { createTally } from '../observe/tally.ts';
 import { type ToDirector, type ToPulse } from '../pulse/channel.ts';
 import { maintenancePath } from '../pulse/maintenance-file.ts';
 import { createFanOut } from './fan-out.ts';
 import { eventView, selectEvents } from './event-view.ts';
 import { watchLoopLag } from './loop-lag.ts';
-import { createMaintenanceWriter } from './maintenance-writer.ts';
 import { watchNeighbors } from './neighbors.ts';
+import { logServices } from './lvs-log.ts';
+import { openLvsMemory } from './lvs-memory-file.ts';
+import { createLvsOperator } from './lvs-operator.ts';
 import { createOperator } from './operator.ts';
+import { type ServicesRunner, startServices } from './services.ts';
+import { createStateWriter } from './state-writer.ts';
 import { createPulseLine, type ProcessChannel, type PulseLine } from './pulse-line.ts';
 import { findOut, type Tracks, watchTracks } from './tracks.ts';
 import { readVersion } from './version.ts';
@@ -41,6 +50,7 @@ export interface DirectorOptions {
   readonly settings: Settings;
   readonly tracks: readonly ReportedTrack[];
   readonly api: ApiSettings;
+  readonly lvs: LvsOptions;
   /** Names by which this host may be asked over the network. */
   readonly hostNames: readonly string[];
   readonly runtimeDir: string;
@@ -74,6 +84,7 @@ export async function runDirector(args: readonly string[]): Promise<void> {
     settings: settingsFrom(config, values.node),
     tracks: reportedFrom(config, values.node),
     api: apiFrom(config, values.node),
+    lvs: lvsFrom(config),
     hostNames: [hostname(), values.node, config.nodes[values.node]?.host ?? hostname()].map((name) =>
       name.toLowerCase(),
     ),
@@ -137,9 +148,27 @@ export async function startDirector(options: DirectorOptions): Promise<void> {
       }
     },
   });
+  const lvsNews = logServices(log);
+  const services =
+    options.lvs.mode === 'off'
+      ? undefined
+      : await startServices({
+          settings: options.lvs.settings,
+          nodeName,
+          ipvs: createIpvs(),
+          memory: openLvsMemory({ stateDir, pair, node: nodeName }, (path, detail) => {
+            log.error({ path, detail }, 'what was kept of the virtual services cannot be read');
+          }),
+          check: runCheck,
+          peerFindings: () => undefined,
+          news: lvsNews,
+          nowMs: () => performance.now(),
+          wallMs: Date.now,
+        });
   const api = serveApi({
     ports: createPorts({
       options,
+      services,
       line,
       journal,
       version,
@@ -163,12 +192,12 @@ export async function startDirector(options: DirectorOptions): Promise<void> {
     // The parent is this program in the same version: its messages have the type it was compiled with.
     line.receive(message as ToDirector);
   });
-  endWithPulse(api, journal, tracks);
+  endWithPulse([api, journal, ...(services === undefined ? [] : [services])], tracks);
   log.info({ version }, 'director process started');
 }
 
 /** The end of the channel is the end of the pulse. What was heard last is written, if the disk takes it soon. */
-function endWithPulse(api: AsyncDisposable, journal: AsyncDisposable, tracks: Disposable): void {
+function endWithPulse(closing: readonly AsyncDisposable[], tracks: Disposable): void {
   // Scripts have groups of their own, which would outlive this process.
   process.once('exit', () => {
     tracks[Symbol.dispose]();
@@ -176,7 +205,7 @@ function endWithPulse(api: AsyncDisposable, journal: AsyncDisposable, tracks: Di
   const end = () => {
     tracks[Symbol.dispose]();
     setTimeout(() => process.exit(), closeGraceMs);
-    void Promise.all([api[Symbol.asyncDispose](), journal[Symbol.asyncDispose]()]).then(() => process.exit());
+    void Promise.all(closing.map((open) => open[Symbol.asyncDispose]())).then(() => process.exit());
   };
   if (process.connected) {
     process.once('disconnect', end);
@@ -221,6 +250,7 @@ function reportTo(log: Log) {
 
 interface Sources {
   readonly options: DirectorOptions;
+  readonly services: ServicesRunner | undefined;
   readonly line: PulseLine;
   readonly journal: Journal;
   readonly version: string;
@@ -236,6 +266,7 @@ function createPorts(sources: Sources): ApiPorts {
   const { settings, stateDir } = options;
   const { pair, nodeName } = settings;
   const metrics = createMetrics();
+  const lvs = createLvsOperator(options.lvs, sources.services);
   const lag = watchLoopLag();
 
   async function status(): Promise<Served<Status>> {
@@ -256,9 +287,17 @@ function createPorts(sources: Sources): ApiPorts {
         extraProblems: [
           ...sources.apiProblems(),
           ...(journalProblem === undefined ? [] : [`Events are not kept on disk: ${journalProblem}.`]),
+          ...lvsProblems(await lvs.services()),
         ],
       }),
     );
+  }
+
+  async function lvsSample(): Promise<LvsSample | undefined> {
+    const snapshot = await sources.services?.snapshot();
+    return snapshot === undefined
+      ? undefined
+      : { snapshot, services: servicesView(snapshot, options.lvs.mode, options.lvs.settings) };
   }
 
   return {
@@ -274,16 +313,34 @@ function createPorts(sources: Sources): ApiPorts {
         transitions: tally.transitions(),
         eventLoopLagSeconds: lag.seconds(),
         journalFailures: journal.failures(),
+        lvs: await lvsSample(),
       });
       return { contentType: metrics.contentType, text };
     },
+    ...lvs,
     events: (query) => selectEvents(journal.entries({ sinceId: query.since }), query),
     subscribe: (listener) => events.subscribe(listener),
     ...createOperator({
       settings,
       line,
       status,
-      writeMaintenance: createMaintenanceWriter(maintenancePath(stateDir, pair, nodeName)),
+      writeMaintenance: createStateWriter(maintenancePath(stateDir, pair, nodeName)),
     }),
   };
+}
+
+/** What is not as it should be with the virtual services, as the status says it. */
+function lvsProblems(services: Served<Services>): readonly string[] {
+  if (!services.ok) {
+    return [];
+  }
+  const { problem } = services.value;
+  const down = services.value.services.filter(({ up }) => !up);
+  return [
+    ...(problem === null ? [] : [`The IPVS table cannot be read or changed: ${problem.detail}.`]),
+    ...down.map(
+      ({ service, name, usable, quorum }) =>
+        `The virtual service ${name ?? service} has ${usable} usable real servers and needs ${quorum}.`,
+    ),
+  ];
 }

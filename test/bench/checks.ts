@@ -3,6 +3,18 @@
  *
  * The checker runs alone in a process that is held to one processor; the real servers are listeners of
  * another process on another one: ten ports at each of a thousand addresses of 127/8.
+ *
+ * Measured (Node 20.20, Linux 6.18, two virtual processors of an AMD EPYC): 10,000 by tcp every second begin
+ * 0.7 / 36 / 53 ms late (median, 99th percentile, maximum) for 77 % of one processor and 151 MiB; 1000 by
+ * http 0.7 / 1.6 / 10 ms for 27 %.
+ *
+ * Of the time the process was awake, more than half went into the system calls connect and close (30 % and
+ * 22 %), 6 % into collecting garbage, 5 % into the heap of what is due and beginning a check. Tried, each for
+ * ten seconds, 99th percentile of lateness:
+ * - young space of 64 MiB instead of 16: 36 ms, and 223 MiB. Not taken.
+ * - 16 begun a turn instead of 64: 32 ms, no difference; 1024: 54 ms and answers read up to 68 ms late.
+ * - woken every 10 ms at most, to begin more at once: 32 ms, but the median is 5 ms. Not taken.
+ * What the late hundredth waits for is not known: a collection stops the process for 12 ms at most.
  */
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
