@@ -22,6 +22,7 @@ export type IpvsReason =
 export interface IpvsOptions {
   /** `ipvsadm`, or where it lies. */
   readonly program: string;
+  /** Of one run; one that changes much gets more. */
   readonly timeoutMs: number;
   /** Where the kernel shows `ip_vs` and `ip_vs_stats`: /proc/net. */
   readonly statisticsDirectory: string;
@@ -30,37 +31,39 @@ export interface IpvsOptions {
 export interface Ipvs {
   /** The whole table, or why it cannot be known. */
   readTable(signal: AbortSignal): Promise<Result<Table, IpvsReason>>;
-  /** In this order, and not all of them when one is refused: see `Applied`. */
+  /** In this order, save that what takes from a service waits for what was given to it: see `Applied`. */
   applyChanges(changes: readonly TableChange[], signal: AbortSignal): Promise<Applied>;
   readStatistics(): Promise<Result<Statistics, IpvsReason>>;
 }
 
 /** Without a word of trouble all changes took effect; otherwise the table must be read again. */
-export type Applied =
-  | { readonly ok: true }
-  | (Failure<IpvsReason> & {
-      /** How many took effect; undefined when that is not known. */
-      readonly tookEffect: number | undefined;
-      /** How many were not tried, for they would have taken real servers before others were given. */
-      readonly withheld: number;
-    });
+export type Applied = { readonly ok: true } | (Failure<IpvsReason> & Progress);
+
+interface Progress {
+  /** How many took effect; undefined when that is not known. */
+  readonly tookEffect: number | undefined;
+  /** How many were not tried, for they would have taken real servers before others were given. */
+  readonly withheld: number;
+}
 
 export interface Statistics {
   readonly totals: Totals;
   readonly services: readonly ServiceConnections[];
 }
 
-export const defaultIpvsOptions: IpvsOptions = {
+const defaults: IpvsOptions = {
   program: 'ipvsadm',
   timeoutMs: 10_000,
   statisticsDirectory: '/proc/net',
 };
 
-export function createIpvs(options: IpvsOptions = defaultIpvsOptions): Ipvs {
+/** Holds nothing open: each call starts its program or reads its files, and tells anew what is missing. */
+export function openIpvs(options: Partial<IpvsOptions> = {}): Ipvs {
+  const all = { ...defaults, ...options };
   return {
-    readTable: (signal) => readTable(options, signal),
-    applyChanges: (changes, signal) => applyInStages(options, changes, signal),
-    readStatistics: () => readStatistics(options),
+    readTable: (signal) => readTable(all, signal),
+    applyChanges: (changes, signal) => applyInStages(all, changes, signal),
+    readStatistics: () => readStatistics(all.statisticsDirectory),
   };
 }
 
@@ -73,7 +76,12 @@ const MS_PER_CHANGE = 5;
 /** Somebody else may change the table between the two commands that it takes to read it. */
 const READING_ATTEMPTS = 3;
 
-const environment = { PATH: '/usr/local/sbin:/usr/sbin:/usr/bin:/sbin:/bin', LC_ALL: 'C' };
+/** The exit code of an `ipvsadm` that cannot begin, or that ends itself at a line. */
+const OWN_REFUSAL = 2;
+
+/** Of what `ipvsadm` said, in a detail. */
+const QUOTED_LINES = 3;
+const QUOTED_CHARACTERS = 500;
 
 /** `-S` prints everything but the thresholds, `-L` only those. */
 async function readTable(options: IpvsOptions, signal: AbortSignal): Promise<Result<Table, IpvsReason>> {
@@ -99,138 +107,156 @@ async function readTable(options: IpvsOptions, signal: AbortSignal): Promise<Res
       return ok(whole);
     }
   }
-  return fail('failed', `the table changed ${READING_ATTEMPTS} times while it was read`);
+  return fail('failed', `the table changed each of ${READING_ATTEMPTS} times that it was read`);
 }
 
-/** Of those that took effect in each stage. */
+/** What it prints; with a complaint not even exit code 0 makes that the whole. */
+async function ask(
+  options: IpvsOptions,
+  args: readonly string[],
+  signal: AbortSignal,
+): Promise<Result<string, IpvsReason>> {
+  const end = await run(options, { args, input: '', timeoutMs: options.timeoutMs }, signal);
+  if (!end.ending.ok || end.complaints.trim() !== '') {
+    return explain(end, options.program);
+  }
+  return end.isWhole
+    ? ok(end.output)
+    : fail('unreadable', `ipvsadm ${args.join(' ')}: more than ${KEPT_BYTES} bytes`);
+}
+
 async function applyInStages(
   options: IpvsOptions,
   changes: readonly TableChange[],
   signal: AbortSignal,
 ): Promise<Applied> {
-  const stages = inStages(changes);
-  const first = await restore(options, stages.first, signal);
-  if (!first.ok) {
-    return { ...first, withheld: stages.then.length };
+  const { first, then } = inStages(changes);
+  const gave = await restore(options, first, signal);
+  if (!gave.ok) {
+    return { ...gave, withheld: then.length };
   }
-  const then = await restore(options, stages.then, signal);
-  return then.ok
-    ? then
-    : {
-        ...then,
-        tookEffect: then.tookEffect === undefined ? undefined : then.tookEffect + stages.first.length,
-        withheld: 0,
-      };
-}
-
-interface Restored {
-  readonly tookEffect: number | undefined;
+  const took = await restore(options, then, signal);
+  if (took.ok) {
+    return took;
+  }
+  const { tookEffect } = took;
+  return {
+    ...took,
+    tookEffect: tookEffect === undefined ? undefined : first.length + tookEffect,
+    withheld: 0,
+  };
 }
 
 async function restore(
   options: IpvsOptions,
   changes: readonly TableChange[],
   signal: AbortSignal,
-): Promise<{ readonly ok: true } | (Failure<IpvsReason> & Restored)> {
+): Promise<{ readonly ok: true } | (Failure<IpvsReason> & Pick<Progress, 'tookEffect'>)> {
   if (changes.length === 0) {
     return { ok: true };
   }
+  if (signal.aborted) {
+    return { ...fail('aborted'), tookEffect: 0 };
+  }
   const input = changes.map((change) => `${formatChange(change)}\n`).join('');
   const timeoutMs = options.timeoutMs + MS_PER_CHANGE * changes.length;
-  const end = await run({ ...options, timeoutMs }, ['-R'], input, signal);
-  const complaintCount = linesOf(end.complaints).length;
-  if (end.ending.ok && complaintCount === 0) {
+  const end = await run(options, { args: ['-R'], input, timeoutMs }, signal);
+  const refused = linesOf(end.complaints).length;
+  if (end.ending.ok && refused === 0 && end.isWhole) {
     return { ok: true };
   }
   const failure = explain(end, options.program);
-  if (failure.reason !== 'failed') {
-    // Who may not, or has no IPVS, has changed nothing; of one that was ended it is not known.
-    const isUnknown = failure.reason === 'timeout' || failure.reason === 'aborted';
-    return { ...failure, tookEffect: isUnknown ? undefined : 0 };
-  }
-  // With 2 it ended itself at a line, which it does not number.
-  const isCounted = end.exitCode !== undefined && end.exitCode !== OWN_REFUSAL && end.isWhole;
-  const tookEffect = isCounted ? Math.max(0, changes.length - complaintCount) : undefined;
-  const progress = `${tookEffect ?? 'some'} of ${changes.length} changes took effect`;
-  return { ...fail('failed', `${failure.detail ?? ''} (${progress})`), tookEffect };
-}
-
-async function readStatistics({ statisticsDirectory }: IpvsOptions): Promise<Result<Statistics, IpvsReason>> {
-  const read = async (name: string) => readFile(join(statisticsDirectory, name), 'latin1');
-  try {
-    const [services, totals] = [parseServices(await read('ip_vs')), parseTotals(await read('ip_vs_stats'))];
-    if (!services.ok) {
-      return fail('unreadable', `${statisticsDirectory}/ip_vs: ${services.detail ?? services.reason}`);
+  switch (failure.reason) {
+    case 'not-installed':
+    case 'no-ipvs':
+    case 'not-permitted':
+      return { ...failure, tookEffect: 0 };
+    case 'unreadable':
+    case 'timeout':
+    case 'aborted':
+      return { ...failure, tookEffect: undefined };
+    case 'failed': {
+      // A line that it ends itself at has no number, and a death has no line.
+      const isCounted = end.exitCode !== undefined && end.exitCode !== OWN_REFUSAL && end.isWhole;
+      return { ...failure, tookEffect: isCounted ? Math.max(0, changes.length - refused) : undefined };
     }
-    return totals.ok
-      ? ok({ services: services.value, totals: totals.value })
-      : fail('unreadable', `${statisticsDirectory}/ip_vs_stats: ${totals.detail ?? totals.reason}`);
-  } catch (error) {
-    if (!(error instanceof Error && 'code' in error)) {
-      throw error;
-    }
-    return error.code === 'ENOENT' ? noIpvs() : fail('unreadable', error.message);
   }
-}
-
-async function ask(
-  options: IpvsOptions,
-  words: readonly string[],
-  signal: AbortSignal,
-): Promise<Result<string, IpvsReason>> {
-  const end = await run(options, words, '', signal);
-  if (!end.ending.ok) {
-    return explain(end, options.program);
-  }
-  return end.isWhole
-    ? ok(end.output)
-    : fail('unreadable', `${options.program} printed more than ${KEPT_BYTES} bytes`);
 }
 
 function run(
-  { program, timeoutMs }: IpvsOptions,
-  words: readonly string[],
-  input: string,
+  { program }: IpvsOptions,
+  { args, input, timeoutMs }: { readonly args: readonly string[]; input: string; timeoutMs: number },
   signal: AbortSignal,
 ): Promise<ProgramEnd> {
-  const command = [program, ...words];
-  return runProgram({ command, timeoutMs, environment, input, keptBytes: KEPT_BYTES }, signal);
+  const environment = { PATH: '/usr/local/sbin:/usr/sbin:/usr/bin:/sbin:/bin', LC_ALL: 'C' };
+  const command = [program, ...args];
+  return runProgram({ command, environment, input, timeoutMs, keptBytes: KEPT_BYTES }, signal);
 }
 
-/** Why it did not do what it was asked for. */
+/** Of an end that was not well. */
 function explain({ ending, complaints }: ProgramEnd, program: string): Failure<IpvsReason> {
-  const words = linesOf(complaints).slice(0, 3).join('; ').slice(0, 500);
-  const reason = ending.ok ? 'exit-code' : ending.reason;
-  switch (reason) {
-    case 'not-found':
-      return fail('not-installed', `${program} is not there. Remedy: apt-get install ipvsadm`);
-    case 'timeout':
-    case 'aborted':
-      return fail(reason, ending.ok ? undefined : ending.detail);
-    case 'not-executable':
-    case 'cannot-start':
-      return fail('failed', `${program} ${ending.ok ? '' : (ending.detail ?? reason)}`);
-    case 'exit-code':
-    case 'signal':
-      break;
+  const said = linesOf(complaints);
+  const words = said.slice(0, QUOTED_LINES).join('; ').slice(0, QUOTED_CHARACTERS);
+  const quote = said.length > QUOTED_LINES ? `${words}; and ${said.length - QUOTED_LINES} more` : words;
+  const how = ending.ok ? '' : `${program} ${ending.detail ?? ending.reason}`;
+  if (!ending.ok && ending.reason === 'not-found') {
+    return fail('not-installed', `${how}. Remedy: apt-get install ipvsadm`);
   }
-  if (NO_IPVS.test(complaints)) {
-    return noIpvs();
+  if (!ending.ok && ending.reason === 'timeout') {
+    return fail('timeout', how);
   }
-  return NOT_PERMITTED.test(complaints)
-    ? fail('not-permitted', `${program}: ${words}. Remedy: run as root, or by the systemd unit`)
-    : fail('failed', `${program}: ${words || (ending.ok ? 'failed' : (ending.detail ?? reason))}`);
+  if (!ending.ok && ending.reason === 'aborted') {
+    return fail('aborted');
+  }
+  if (/permission denied|operation not permitted/i.test(complaints)) {
+    return fail('not-permitted', `${quote}. Remedy: run as root or with CAP_NET_ADMIN`);
+  }
+  if (complaints.includes("Can't initialize ipvs")) {
+    return fail('no-ipvs', `${said[0] ?? ''}. Remedy: modprobe ip_vs`);
+  }
+  return fail('failed', [quote, how].filter(Boolean).join('; '));
 }
 
-function noIpvs(): Failure<'no-ipvs'> {
-  return fail('no-ipvs', 'this kernel has no IPVS. Remedy: modprobe ip_vs');
+function linesOf(text: string): string[] {
+  return text
+    .split('\n')
+    .map((line) => line.trim())
+    .filter((line) => line !== '');
 }
 
-function linesOf(text: string): readonly string[] {
-  return text.split('\n').filter((line) => line.trim() !== '');
+async function readStatistics(directory: string): Promise<Result<Statistics, IpvsReason>> {
+  const [services, totals] = [
+    await readProc(join(directory, 'ip_vs')),
+    await readProc(join(directory, 'ip_vs_stats')),
+  ];
+  if (!services.ok) {
+    return services;
+  }
+  if (!totals.ok) {
+    return totals;
+  }
+  const parsed = { services: parseServices(services.value), totals: parseTotals(totals.value) };
+  if (!parsed.services.ok) {
+    return fail('unreadable', `ip_vs: ${parsed.services.detail ?? parsed.services.reason}`);
+  }
+  return parsed.totals.ok
+    ? ok({ totals: parsed.totals.value, services: parsed.services.value })
+    : fail('unreadable', `ip_vs_stats: ${parsed.totals.detail ?? parsed.totals.reason}`);
 }
 
-/** `ipvsadm` itself refused a line, and did not go on. */
-const OWN_REFUSAL = 2;
-const NO_IPVS = /Can't initialize ipvs: (?:Protocol not available|No such file)/;
-const NOT_PERMITTED = /Permission denied|Operation not permitted|must be run as root/i;
+async function readProc(file: string): Promise<Result<string, IpvsReason>> {
+  try {
+    return ok(await readFile(file, 'utf8'));
+  } catch (error) {
+    const code = error instanceof Error && 'code' in error ? error.code : undefined;
+    switch (code) {
+      case 'ENOENT':
+        return fail('no-ipvs', `${file} does not exist. Remedy: modprobe ip_vs`);
+      case 'EACCES':
+      case 'EPERM':
+        return fail('not-permitted', `${file} may not be read`);
+      default:
+        throw error;
+    }
+  }
+}

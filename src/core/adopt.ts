@@ -14,8 +14,10 @@ export interface Known {
 
 export interface Adopted {
   readonly base: Table;
-  /** By `serverId`: what somebody else has changed or added since the table was seen. */
+  /** By `serverId`: whose weight somebody else has changed, or who was added, since the table was seen. */
   readonly touched: ReadonlySet<string>;
+  /** Of these, who had another weight than its base's by this director's doing: it was contradicted. */
+  readonly contradicted: ReadonlySet<string>;
 }
 
 /**
@@ -28,6 +30,7 @@ export function adopt(known: Known, actual: Table): Adopted {
   const seen = servicesByKey(known.seen ?? []);
   const attempted = servicesByKey(known.attempted ?? []);
   const touched = new Set<string>();
+  const contradicted = new Set<string>();
   const services = actual.map((service): VirtualService => {
     const key = serviceKey(service.at);
     const before: Before = {
@@ -42,12 +45,17 @@ export function adopt(known: Known, actual: Table): Adopted {
       const { isTouched, server: own } = baseOf(server, before);
       if (isTouched && !before.isFirst) {
         touched.add(serverId(service.at, server));
+        const name = endpoint(server);
+        const left = before.seen.get(name)?.weight;
+        if (left !== undefined && left !== before.base.get(name)?.weight) {
+          contradicted.add(serverId(service.at, server));
+        }
       }
       return own === undefined ? [] : [own];
     });
     return { ...service, servers: [...present, ...removedByUs(service, before)] };
   });
-  return { base: services, touched };
+  return { base: services, touched, contradicted };
 }
 
 interface Before {

@@ -26,15 +26,14 @@ export function understandDrain(
     return fail('not-a-server', `${wish.server} is neither an address nor an address with a port`);
   }
   const nameOf = (service: Table[number]) => policyOf(policies, service.at).name;
-  const meant = base.find(
-    (service) => serviceKey(service.at) === wish.service || nameOf(service) === wish.service,
-  );
-  if (wish.service !== undefined && meant === undefined) {
+  const { service: wanted } = wish;
+  const meant =
+    wanted === undefined
+      ? undefined
+      : base.find((service) => serviceKey(service.at) === wanted || nameOf(service) === wanted);
+  if (wanted !== undefined && meant === undefined) {
     const known = base.map((service) => nameOf(service) ?? serviceKey(service.at)).join(', ');
-    return fail(
-      'unknown-service',
-      `there is no virtual service ${wish.service}; there are: ${known || 'none'}`,
-    );
+    return fail('unknown-service', `there is no virtual service ${wanted}; there are: ${known || 'none'}`);
   }
   const word = {
     server,
@@ -47,7 +46,7 @@ export function understandDrain(
     ? ok(word)
     : fail(
         'unknown-server',
-        `no virtual service has the real server ${server}${wish.service === undefined ? '' : ` among those of ${wish.service}`}`,
+        `no virtual service has the real server ${server}${wanted === undefined ? '' : ` among those of ${wanted}`}`,
       );
 }
 

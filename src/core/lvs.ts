@@ -185,11 +185,11 @@ function takeTable(state: LvsState, actual: Table, settings: LvsSettings): LvsSt
     const isOurs = state.attempted !== undefined;
     return { ...read, base: settings.table, counts: withDrifts(state, isOurs ? 0 : drifts) };
   }
-  const { base, touched } = adopt({ ...state, kept: state.memory.kept }, actual);
+  const { base, touched, contradicted } = adopt({ ...state, kept: state.memory.kept }, actual);
   return {
     ...read,
     base,
-    overridden: touched.size === 0 ? state.overridden : new Set([...state.overridden, ...touched]),
+    overridden: new Set([...state.overridden, ...contradicted]),
     counts: withDrifts(state, touched.size),
   };
 }

@@ -9,7 +9,7 @@ import { type EventView } from '../api/contract.ts';
 import { type ApiPorts } from '../api/ports.ts';
 import { refused, served, type Served } from '../api/refusal.ts';
 import { serveApi } from '../api/server.ts';
-import { createIpvs } from '../adapters/ipvs.ts';
+import { openIpvs } from '../adapters/ipvs.ts';
 import { runCheck } from '../adapters/checks.ts';
 import { loadConfig } from '../config/load.ts';
 import { type LvsOptions, lvsFrom } from '../config/lvs-settings.ts';
@@ -155,7 +155,7 @@ export async function startDirector(options: DirectorOptions): Promise<void> {
       : await startServices({
           settings: options.lvs.settings,
           nodeName,
-          ipvs: createIpvs(),
+          ipvs: openIpvs(),
           memory: openLvsMemory({ stateDir, pair, node: nodeName }, (path, detail) => {
             log.error({ path, detail }, 'what was kept of the virtual services cannot be read');
           }),

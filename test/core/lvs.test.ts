@@ -231,6 +231,15 @@ describe('an adopted table', () => {
     assert.deepEqual(scene.weights(), { 1: 0, 2: 1 });
   });
 
+  it('but one that was given a weight just before it failed is quiesced', () => {
+    const scene = new Scene(tableOf(server(1, 3), server(2)));
+    scene.ipvsadm(weigh(1, 7));
+    scene.find(down(1));
+    assert.deepEqual(scene.weights(), { 1: 0, 2: 1 });
+    scene.find(up(1));
+    assert.deepEqual(scene.weights(), { 1: 7, 2: 1 });
+  });
+
   it('and one that was quiesced by hand stays so when it returns', () => {
     const scene = new Scene(tableOf(server(1, 3), server(2)));
     scene.ipvsadm(weigh(1, 0));

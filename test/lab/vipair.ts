@@ -35,6 +35,7 @@ export interface Status {
 
 export interface PairOptions {
   readonly profile?: 'balanced' | 'fast' | 'relaxed';
+  readonly lvs?: 'off' | 'observe' | 'adopt';
   /** More lines for the end of the configuration. */
   readonly extra?: string;
 }
@@ -67,7 +68,7 @@ ${lab.isDirect ? `    - { name: direct,  interface: eth2, peers: { ${direct} } }
   - { address: ${privateFloating},  interface: eth1, label: "eth1:1" }
 failback: manual
 lvs:
-  mode: off
+  mode: ${options.lvs ?? 'off'}
 ${options.extra ?? ''}`;
 }
 
