@@ -30,7 +30,7 @@ export async function startCapture(lab: Lab, host: Host, device: string, filter:
       return undefined;
     },
     5000,
-    daemon.log,
+    () => daemon.log(),
   );
   return {
     stop: async () => {

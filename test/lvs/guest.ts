@@ -62,12 +62,12 @@ export function bootGuest(layer: Layer, { argv, limitMs, onLine }: GuestWork): G
     console = (console + text).slice(-MOST_CONSOLE_CHARACTERS);
   };
   for (const [at, stream] of child.stdio.entries()) {
-    if (stream != null && 'setEncoding' in stream && at !== 3) {
+    if (stream !== null && stream !== undefined && 'setEncoding' in stream && at !== 3) {
       stream.setEncoding('utf8').on('data', keep);
     }
   }
   const lines = child.stdio[3];
-  if (lines != null && 'setEncoding' in lines) {
+  if (lines !== null && lines !== undefined && 'setEncoding' in lines) {
     createInterface({ input: lines }).on('line', onLine);
   }
   const kill = () => {

@@ -54,7 +54,9 @@ export function startPlay(suite: Suite, ground: Ground, word: string, say: (line
     opened: Promise.race([opened.promise, ended]),
     outcomeOf: (name) => outcomes.get(name)?.promise ?? Promise.reject(new Error(`no scenario ${name}`)),
     ended,
-    kill: guest.kill,
+    kill: () => {
+      guest.kill();
+    },
   };
 }
 

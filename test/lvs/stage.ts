@@ -77,7 +77,7 @@ export async function openStage(method: Method, lvs: 'off' | 'adopt' = 'off'): P
     settle: () => settle(stage),
     logs: () =>
       [...Object.values(daemons), realServer, realServer2]
-        .map(({ host, log }) => `--- ${host}\n${log().slice(-LOG_CHARACTERS)}`)
+        .map((daemon) => `--- ${daemon.host}\n${daemon.log().slice(-LOG_CHARACTERS)}`)
         .join('\n'),
     [Symbol.asyncDispose]: async () => {
       await eye[Symbol.asyncDispose]();

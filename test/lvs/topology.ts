@@ -78,7 +78,7 @@ export async function startRealServer(lab: Lab, host: RealServerHost): Promise<D
       return undefined;
     },
     10_000,
-    daemon.log,
+    () => daemon.log(),
   );
   return daemon;
 }
