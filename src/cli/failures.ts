@@ -115,8 +115,10 @@ function nameOf(failure: SingleFailure, { a, b }: Pair): string {
       return `link ${a.links[failure.index]?.name ?? ''} cut`;
     case 'path':
       return `path ${a.paths[failure.index]?.name ?? ''} lost`;
-    case 'script':
-      return `script ${a.paths[failure.index]?.name ?? ''} fails`;
+    case 'script': {
+      const track = a.paths[failure.index];
+      return track?.isService === true ? `service ${track.name} down` : `script ${track?.name ?? ''} fails`;
+    }
   }
 }
 
@@ -134,7 +136,11 @@ function noticedAfterMs(config: Config, failure: SingleFailure, { nodeName, path
   if (failure.kind !== 'path' && failure.kind !== 'script') {
     return 0;
   }
-  const name = paths[failure.index]?.name;
+  const path = paths[failure.index];
+  if (path?.isService === true) {
+    return path.peerLagMs ?? 0;
+  }
+  const name = path?.name;
   const track = reportedFrom(config, nodeName).find((reported) => reported.name === name);
   return track === undefined ? 0 : track.fall * track.intervalMs + track.timeoutMs;
 }

@@ -13,6 +13,7 @@ import {
   type ScriptConfig,
   scriptSchema,
 } from './schema.ts';
+import { lvsSchema, type ServiceConfig, serviceSchema } from './lvs-schema.ts';
 import { type Timers, timersFrom } from './timers.ts';
 
 /**
@@ -29,6 +30,11 @@ export interface Draft {
   readonly paths: readonly Entry<PathConfig>[];
   readonly scripts: readonly Entry<ScriptConfig>[];
   readonly listen: PerNode | undefined;
+  readonly lvs: {
+    readonly mode: string | undefined;
+    readonly syncInterface: PerNode | undefined;
+    readonly services: readonly Entry<ServiceConfig>[];
+  };
 }
 
 /** An element of a list of the file, and where it stands there. */
@@ -66,6 +72,11 @@ export function draftOf(raw: unknown): Draft {
     floating: takeEach(floatingSchema, part(raw, 'floating')),
     paths: takeEach(pathSchema, part(raw, 'paths')),
     scripts: takeEach(scriptSchema, part(raw, 'scripts')),
+    lvs: {
+      mode: take(lvsSchema.shape.mode, part(part(raw, 'lvs'), 'mode')),
+      syncInterface: take(lvsSchema.shape.sync, part(part(raw, 'lvs'), 'sync'))?.interface,
+      services: takeEach(serviceSchema, part(part(raw, 'lvs'), 'services')),
+    },
     listen: take(configSchema.shape.api, part(raw, 'api'))?.listen,
   };
 }

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { lvsSchema } from './lvs-schema.ts';
 import {
   absoluteFile as file,
   count,
@@ -255,15 +256,7 @@ export const configSchema = z.strictObject({
         'valid_lft of the floating addresses, renewed while in office; 2 s more than the lease unless set.',
       example: '5s',
     }),
-  lvs: z
-    .strictObject({
-      mode: z.enum(['observe', 'adopt', 'own', 'off']).default('adopt').meta({
-        description:
-          'What is done with the IPVS table: look at it, check its real servers, write it, or nothing.',
-      }),
-    })
-    .prefault({})
-    .meta({ description: 'The virtual services.' }),
+  lvs: lvsSchema.prefault({}).meta({ description: 'The virtual services.' }),
   api: apiSchema.prefault({}).meta({ description: 'Metrics, page and API.' }),
 });
 

@@ -1,6 +1,7 @@
 import { fail, ok, type Result } from '../core/result.ts';
 import { type PathSetting, type Settings } from '../core/state.ts';
 import { configDigest } from './digest.ts';
+import { isTrack, serviceLagMs } from './lvs-settings.ts';
 import { groupOfLink } from './group.ts';
 import { type Config, type PerNode } from './schema.ts';
 import { timersFrom } from './timers.ts';
@@ -117,7 +118,7 @@ function weightOf({ required, score }: Pick<Config['scripts'][number], 'required
   return { isRequired: required ?? score === undefined, score: score ?? 0 };
 }
 
-/** All that the core watches, in the order of both files: paths, then scripts. */
+/** All that the core watches, in the order of both files: paths, then scripts, then services. */
 function trackedFrom(config: Config, nodeName: string): readonly PathSetting[] {
   return [
     ...pathsFrom(config, nodeName).map(
@@ -138,6 +139,16 @@ function trackedFrom(config: Config, nodeName: string): readonly PathSetting[] {
       address: '',
       source: 'reported' as const,
       ...weightOf(script),
+    })),
+    ...config.lvs.services.filter(isTrack).map((service) => ({
+      name: service.name ?? '',
+      interfaceName: '',
+      address: '',
+      source: 'reported' as const,
+      isService: true as const,
+      peerLagMs: serviceLagMs(service, config, nodeName),
+      isRequired: service.required ?? false,
+      score: service.score ?? 0,
     })),
   ];
 }

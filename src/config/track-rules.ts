@@ -1,13 +1,14 @@
 import { type Draft, draftValue, type Problem } from './draft.ts';
 import { duplicates } from './per-node-rules.ts';
 import { type PathConfig } from './schema.ts';
+import { isTrack } from './lvs-settings.ts';
 import { PING } from './settings.ts';
 
 /** As many as a heartbeat has room to tell of. */
 const MOST_TRACKS = 16;
 
 /** Paths and scripts, which are told apart by their names alone, and are counted together. */
-export function trackProblems({ paths, scripts, floating, nodeNames }: Draft): Problem[] {
+export function trackProblems({ paths, scripts, floating, nodeNames, lvs }: Draft): Problem[] {
   const named = [
     ...paths.map(({ index, value }) => ({ kind: 'path', at: ['paths', index], index, name: value.name })),
     ...scripts.map(({ index, value }) => ({
@@ -16,6 +17,14 @@ export function trackProblems({ paths, scripts, floating, nodeNames }: Draft): P
       index,
       name: value.name,
     })),
+    ...lvs.services
+      .filter(({ value }) => isTrack(value) && value.name !== undefined)
+      .map(({ index, value }) => ({
+        kind: 'service',
+        at: ['lvs', 'services', index],
+        index,
+        name: value.name ?? '',
+      })),
   ];
   return [
     ...duplicates(
@@ -69,7 +78,7 @@ function countProblems(named: number, floating: Draft['floating'], nodeNames: re
     ? [
         {
           path: ['paths'],
-          message: `must be at most ${MOST_TRACKS} together with scripts and the interfaces of floating addresses, and there are ${named + interfaces}`,
+          message: `must be at most ${MOST_TRACKS} together with scripts, services that move the office, and the interfaces of floating addresses, and there are ${named + interfaces}`,
         },
       ]
     : [];

@@ -118,7 +118,9 @@ function explainPeer({ before, after, event, effects }: StepRecord, settings: Na
     if (isUp !== undefined && isUp !== before.paths[index]?.isUp) {
       sentences.push(
         isScript(path)
-          ? `Script ${name} ${isUp ? 'succeeds' : 'fails'}.`
+          ? path.isService === true
+            ? `Service ${name} is ${isUp ? 'up' : 'down'}.`
+            : `Script ${name} ${isUp ? 'succeeds' : 'fails'}.`
           : `Path ${name} is ${isUp ? 'up' : `down: ${address} does not answer`}.`,
       );
     }

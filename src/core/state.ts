@@ -65,6 +65,8 @@ export interface PathSetting extends Target {
    * reports it. What was reported last stands until it is reported otherwise.
    */
   readonly source: 'wire' | 'reported';
+  /** A virtual service, whose real servers the director process checks; without interface and address, too. */
+  readonly isService?: true;
   /** Of a reported one: by how much the peer may find out later that it has lost the same. */
   readonly peerLagMs?: number;
   /** Losing it gives up the office if the peer has not lost it, too. */

@@ -84,7 +84,7 @@ export async function runDirector(args: readonly string[]): Promise<void> {
     settings: settingsFrom(config, values.node),
     tracks: reportedFrom(config, values.node),
     api: apiFrom(config, values.node),
-    lvs: lvsFrom(config),
+    lvs: lvsFrom(config, values.node),
     hostNames: [hostname(), values.node, config.nodes[values.node]?.host ?? hostname()].map((name) =>
       name.toLowerCase(),
     ),
@@ -149,6 +149,7 @@ export async function startDirector(options: DirectorOptions): Promise<void> {
     },
   });
   const lvsNews = logServices(log);
+  const trackOf = new Map(options.lvs.tracks.map(({ service, track }) => [service, track]));
   const services =
     options.lvs.mode === 'off'
       ? undefined
@@ -161,7 +162,16 @@ export async function startDirector(options: DirectorOptions): Promise<void> {
           }),
           check: runCheck,
           peerFindings: () => undefined,
-          news: lvsNews,
+          news: {
+            ...lvsNews,
+            quorum(service, isUp) {
+              lvsNews.quorum(service, isUp);
+              const track = trackOf.get(service);
+              if (track !== undefined) {
+                line.report(track, isUp);
+              }
+            },
+          },
           nowMs: () => performance.now(),
           wallMs: Date.now,
         });

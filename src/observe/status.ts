@@ -92,9 +92,9 @@ export interface LinkStatus {
 
 export interface PathStatus {
   readonly name: string;
-  /** How it is found out: by ARP or ND with every heartbeat, by ping, or by a script. */
-  readonly kind: 'arp' | 'icmp' | 'script';
-  /** Null of a script, as is `target`. */
+  /** How it is found out: by ARP or ND with every heartbeat, by ping, by a script, or by checks of real servers. */
+  readonly kind: 'arp' | 'icmp' | 'script' | 'service';
+  /** Null of a script and a service, as is `target`. */
   readonly interface: string | null;
   readonly target: string | null;
   /** Null until it answered or was given up for the first time. */
@@ -218,7 +218,8 @@ function pathStatus(
   const { name, interfaceName, address, source, isRequired, score } = path;
   return {
     name,
-    kind: isScript(path) ? 'script' : source === 'wire' ? 'arp' : 'icmp',
+    kind:
+      path.isService === true ? 'service' : isScript(path) ? 'script' : source === 'wire' ? 'arp' : 'icmp',
     interface: isScript(path) ? null : interfaceName,
     target: isScript(path) ? null : address,
     up: snapshot.state.paths[index]?.isUp ?? null,
@@ -328,6 +329,10 @@ function problemsOf(
 
 function pathProblem(path: PathSetting, isDown: boolean, complaint: string | undefined): readonly string[] {
   if (!isDown && complaint === undefined) {
+    return [];
+  }
+  if (path.isService === true) {
+    // What is wrong with it the virtual services say themselves.
     return [];
   }
   const [what, silence] = isScript(path) ? ['Script', 'fails'] : ['Path', `${path.address} does not answer`];

@@ -95,6 +95,7 @@ export async function startFakePulse(options: { readonly lastEvent?: number } = 
           send({ kind: 'outcome', commandId: message.commandId, outcome });
         }
         return;
+      case 'neighbors':
       case 'report':
     }
   }
