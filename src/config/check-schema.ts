@@ -17,9 +17,9 @@ import {
   hostAddress,
   interval,
   perNode,
-  type PerNode,
   programAndArguments,
   timeout,
+  valueFor,
 } from './values.ts';
 
 /**
@@ -347,7 +347,7 @@ export function checkFrom(config: CheckConfig, nodeName: string): Check {
   if (config.kind === 'script') {
     return { ...times, kind: 'script', command: config.command, port: config.port };
   }
-  const sourceAddress = valueFor(config.source, nodeName);
+  const sourceAddress = config.source === undefined ? undefined : valueFor(config.source, nodeName);
   if (config.kind === 'icmp') {
     return { ...times, kind: 'icmp', sourceAddress };
   }
@@ -437,10 +437,6 @@ function payloadFrom({ send = '', send_hex }: { send?: string | undefined; send_
     return new TextEncoder().encode(send);
   }
   return Uint8Array.from(send_hex.match(/[0-9A-Fa-f]{2}/g) ?? [], (digits) => parseInt(digits, 16));
-}
-
-function valueFor(value: PerNode | undefined, nodeName: string): string | undefined {
-  return typeof value === 'object' ? value[nodeName] : value;
 }
 
 /** `200`, `200-299`, `200-299, 401`; undefined for anything else. */

@@ -12,7 +12,7 @@ import { checkFrom } from './check-schema.ts';
 import { virtualAddressOf } from './lvs-rules.ts';
 import { type LvsConfig, type ServerConfig, type ServiceConfig } from './lvs-schema.ts';
 import { type Config } from './schema.ts';
-import { valueFor } from './settings.ts';
+import { valueFor } from './values.ts';
 
 /** What the director process needs for the virtual services, as this node sees it. */
 export interface LvsOptions {

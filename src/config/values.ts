@@ -70,6 +70,15 @@ export function perNode<Schema extends z.ZodType<string, string>>(schema: Schema
 }
 export type PerNode = string | Readonly<Record<string, string>>;
 
+/** Of a value that may differ by node, this node's. The configuration is checked, so there is one. */
+export function valueFor(value: PerNode, nodeName: string): string {
+  const own = typeof value === 'string' ? value : value[nodeName];
+  if (own === undefined) {
+    throw new Error(`unchecked configuration: no value for node ${nodeName}`);
+  }
+  return own;
+}
+
 export const absoluteFile = z.string().regex(/^\/[^\0]*[^/\0]$/, 'must be an absolute path of a file');
 
 export const programAndArguments = z

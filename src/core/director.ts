@@ -47,6 +47,7 @@ export function initialState(settings: Settings): DirectorState {
     foreignCount: 0,
     contestCount: 0,
     isMaintenance: false,
+    isBehind: false,
     advertiseAtMs: Number.POSITIVE_INFINITY,
     listeningSinceMs: 0,
     holdUntilMs: 0,
@@ -160,6 +161,8 @@ function handle(state: DirectorState, event: DirectorEvent, settings: Settings):
       return meetOnWire(seeNeighbor(state, event, settings), event, settings);
     case 'path-reported':
       return [takeReport(state, event, settings), []];
+    case 'sync-reported':
+      return [{ ...state, isBehind: !event.isCaughtUp }, []];
     case 'neighbors-known':
       return [knowNeighbors(state, event, settings), []];
     case 'wire-flooded':

@@ -78,6 +78,7 @@ function explainEvent(record: StepRecord, settings: Names): string | undefined {
         : `${event.mac}, which is not of the pair, claims ${event.address} on ${event.interfaceName}.`;
     case 'path-reported':
     case 'neighbors-known':
+    case 'sync-reported':
     case 'wire-flooded':
     case 'lease-lost':
     case 'deadline':

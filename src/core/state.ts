@@ -269,6 +269,8 @@ export interface DirectorState {
   readonly foreignCount: number;
   readonly contestCount: number;
   readonly isMaintenance: boolean;
+  /** The kernel here does not yet know the connections of the peer's: a move on purpose would reset them. */
+  readonly isBehind: boolean;
   /** When the next heartbeat is due. Every tick is compared with it: a late one says that we slept. */
   readonly advertiseAtMs: number;
   /** Silence is counted from here at the earliest: the start, or our own last late tick. */
@@ -342,6 +344,8 @@ export type DirectorEvent =
       readonly index: number;
       readonly isUp: boolean;
     }
+  /** Somebody slower compared the connections that both kernels know. */
+  | { readonly kind: 'sync-reported'; readonly atMs: number; readonly isCaughtUp: boolean }
   /** Whom this host has lately spoken to, the best to ask first: may be asked where no path is configured. */
   | { readonly kind: 'neighbors-known'; readonly atMs: number; readonly targets: readonly Target[] }
   /** More is waiting to be read on the wire than could be: what was not heard proves nothing. */

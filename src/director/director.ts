@@ -9,8 +9,6 @@ import { type EventView } from '../api/contract.ts';
 import { type ApiPorts } from '../api/ports.ts';
 import { refused, served, type Served } from '../api/refusal.ts';
 import { serveApi } from '../api/server.ts';
-import { openIpvs } from '../adapters/ipvs.ts';
-import { runCheck } from '../adapters/checks.ts';
 import { loadConfig } from '../config/load.ts';
 import { type LvsOptions, lvsFrom } from '../config/lvs-settings.ts';
 import {
@@ -21,6 +19,7 @@ import {
   settingsFrom,
 } from '../config/settings.ts';
 import { explain } from '../core/explain.ts';
+import { floatingInterfaces } from '../core/tracks.ts';
 import { type Role, type Settings, statedRole } from '../core/state.ts';
 import { type Journal, openJournal } from '../observe/journal.ts';
 import { createLog, type Log } from '../observe/log.ts';
@@ -36,11 +35,9 @@ import { createFanOut } from './fan-out.ts';
 import { eventView, selectEvents } from './event-view.ts';
 import { watchLoopLag } from './loop-lag.ts';
 import { watchNeighbors } from './neighbors.ts';
-import { logServices } from './lvs-log.ts';
-import { openLvsMemory } from './lvs-memory-file.ts';
+import { type LvsRunner, startLvs } from './lvs.ts';
 import { createLvsOperator } from './lvs-operator.ts';
 import { createOperator } from './operator.ts';
-import { type ServicesRunner, startServices } from './services.ts';
 import { createStateWriter } from './state-writer.ts';
 import { createPulseLine, type ProcessChannel, type PulseLine } from './pulse-line.ts';
 import { findOut, type Tracks, watchTracks } from './tracks.ts';
@@ -132,6 +129,9 @@ export async function startDirector(options: DirectorOptions): Promise<void> {
     onTrouble: (what, detail) => {
       log.warn({ what, detail }, 'trouble at the rim');
     },
+    onNote: (text, bootId) => {
+      lvs?.hear(text, bootId);
+    },
   });
   const tracks = watchTracks({
     tracks: options.tracks,
@@ -148,37 +148,22 @@ export async function startDirector(options: DirectorOptions): Promise<void> {
       }
     },
   });
-  const lvsNews = logServices(log);
-  const trackOf = new Map(options.lvs.tracks.map(({ service, track }) => [service, track]));
-  const services =
+  const lvs =
     options.lvs.mode === 'off'
       ? undefined
-      : await startServices({
-          settings: options.lvs.settings,
-          nodeName,
-          ipvs: openIpvs(),
-          memory: openLvsMemory({ stateDir, pair, node: nodeName }, (path, detail) => {
-            log.error({ path, detail }, 'what was kept of the virtual services cannot be read');
-          }),
-          check: runCheck,
-          peerFindings: () => undefined,
-          news: {
-            ...lvsNews,
-            quorum(service, isUp) {
-              lvsNews.quorum(service, isUp);
-              const track = trackOf.get(service);
-              if (track !== undefined) {
-                line.report(track, isUp);
-              }
-            },
-          },
-          nowMs: () => performance.now(),
-          wallMs: Date.now,
+      : await startLvs({
+          lvs: options.lvs,
+          pair,
+          node: nodeName,
+          stateDir,
+          interfaces: floatingInterfaces(settings),
+          line,
+          log,
         });
   const api = serveApi({
     ports: createPorts({
       options,
-      services,
+      lvs,
       line,
       journal,
       version,
@@ -202,7 +187,7 @@ export async function startDirector(options: DirectorOptions): Promise<void> {
     // The parent is this program in the same version: its messages have the type it was compiled with.
     line.receive(message as ToDirector);
   });
-  endWithPulse([api, journal, ...(services === undefined ? [] : [services])], tracks);
+  endWithPulse([api, journal, ...(lvs === undefined ? [] : [lvs])], tracks);
   log.info({ version }, 'director process started');
 }
 
@@ -260,7 +245,7 @@ function reportTo(log: Log) {
 
 interface Sources {
   readonly options: DirectorOptions;
-  readonly services: ServicesRunner | undefined;
+  readonly lvs: LvsRunner | undefined;
   readonly line: PulseLine;
   readonly journal: Journal;
   readonly version: string;
@@ -276,7 +261,8 @@ function createPorts(sources: Sources): ApiPorts {
   const { settings, stateDir } = options;
   const { pair, nodeName } = settings;
   const metrics = createMetrics();
-  const lvs = createLvsOperator(options.lvs, sources.services);
+  const services = sources.lvs?.services;
+  const lvs = createLvsOperator(options.lvs, services);
   const lag = watchLoopLag();
 
   async function status(): Promise<Served<Status>> {
@@ -298,13 +284,14 @@ function createPorts(sources: Sources): ApiPorts {
           ...sources.apiProblems(),
           ...(journalProblem === undefined ? [] : [`Events are not kept on disk: ${journalProblem}.`]),
           ...lvsProblems(await lvs.services()),
+          ...(sources.lvs?.problems() ?? []),
         ],
       }),
     );
   }
 
   async function lvsSample(): Promise<LvsSample | undefined> {
-    const snapshot = await sources.services?.snapshot();
+    const snapshot = await services?.snapshot();
     return snapshot === undefined
       ? undefined
       : { snapshot, services: servicesView(snapshot, options.lvs.mode, options.lvs.settings) };

@@ -261,6 +261,7 @@ export async function startServices(options: ServicesOptions): Promise<ServicesR
         health,
         connections: connectionsOf(known),
         totals: known?.totals,
+        activeConnections: activeOf(known),
         peerFindings: options.peerFindings,
         durations: new Map([...durations].map(([service, histogram]) => [service, histogram.snapshot()])),
         failures: [...failures.values()],
@@ -306,4 +307,11 @@ function connectionsOf(
       ]),
     ),
   );
+}
+
+/** Established connections that this kernel knows, its own and those that it was told of. */
+function activeOf(statistics: Statistics | undefined): number | undefined {
+  return statistics?.services
+    .flatMap(({ servers }) => servers)
+    .reduce((sum, { activeConnections }) => sum + activeConnections, 0);
 }

@@ -105,6 +105,25 @@ export const metricDocs: readonly MetricDoc[] = [
     read: ({ snapshot }) =>
       Object.entries(snapshot?.refused ?? {}).map(([reason, value]) => ({ labels: { reason }, value })),
   },
+  counter('vipair_notes_sent_total', 'Notes to the director process of the peer.', ({ notes }) => notes.sent),
+  counter(
+    'vipair_notes_received_total',
+    'Notes of the director process of the peer.',
+    ({ notes }) => notes.received,
+  ),
+  counter(
+    'vipair_notes_dropped_total',
+    'Notes that were not sent: too long, too many, or no peer to read them.',
+    ({ notes }) => notes.dropped,
+  ),
+  {
+    name: 'vipair_notes_refused_total',
+    type: 'counter',
+    labels: ['reason'],
+    help: 'Datagrams that were no note of the peer or none to be read now, by reason.',
+    read: ({ snapshot }) =>
+      Object.entries(snapshot?.notes.refused ?? {}).map(([reason, value]) => ({ labels: { reason }, value })),
+  },
   perLink('gauge', 'vipair_link_up', 'The peer was heard on the link within the dead time.', (link, at) =>
     Number(isLinkHeard(link, at.snapshot, at.settings.deadMs)),
   ),

@@ -40,6 +40,7 @@ export function logRecord(log: Log, record: StepRecord, sentence: string): void 
     case 'answer-heard':
     case 'path-reported':
     case 'neighbors-known':
+    case 'sync-reported':
     case 'deadline':
     case 'advertisement':
     case 'claimed':

@@ -86,6 +86,8 @@ export interface ServicesSnapshot {
   /** By `serverId`. */
   readonly connections: ReadonlyMap<string, { readonly active: number; readonly inactive: number }>;
   readonly totals: Totals | undefined;
+  /** Established, of all real servers. */
+  readonly activeConnections: number | undefined;
   /** By `serverId`: does the peer find it well? */
   readonly peerFindings: (id: string) => boolean | undefined;
   /** By `serviceKey`. */

@@ -96,7 +96,9 @@ export async function startFakePulse(options: { readonly lastEvent?: number } = 
         }
         return;
       case 'neighbors':
+      case 'sync':
       case 'report':
+      case 'note':
     }
   }
   function wakeAll(): void {

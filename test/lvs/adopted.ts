@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { eventually, nowMs, pause } from '../lab/eventually.ts';
 import { publicFloating, realServerAddress, routers, type Router } from '../lab/lab.ts';
 import { vipair } from '../lab/vipair.ts';
+import { handOver, killDaemon, outlive } from './failover.ts';
 import { ipvsadm, tableOf } from './ipvs.ts';
 import { ports } from './ports.ts';
 import { type Scenario } from './scenario.ts';
@@ -40,15 +41,13 @@ export const adoptedScenarios: readonly Scenario[] = [
     },
   },
   {
-    name: 'has a drained real server keep its streams and get no new connections, also after a failover',
+    name: 'has a real server, drained by one word to either director, keep its streams and get no new connections, also after a failover',
     run: async (stage) => {
       const { active, backup } = await stage.settle();
       await untilHealth(stage, first, ['up', 'up']);
       await stage.client.open('stream', 4);
-      for (const router of routers) {
-        const drained = await vipair(stage.lab, router, ['drain', realServerAddress]);
-        assert.equal(drained.code, 0, drained.stderr);
-      }
+      const drained = await vipair(stage.lab, backup, ['drain', realServerAddress]);
+      assert.equal(drained.code, 0, drained.stderr);
       await untilWeights(stage, first, [0, 0]);
       const names = (await stage.client.ask('tcp', 4)).map((answer) => 'server' in answer && answer.server);
       assert.deepEqual(names, ['rs2', 'rs2', 'rs2', 'rs2']);
@@ -60,12 +59,31 @@ export const adoptedScenarios: readonly Scenario[] = [
       await stage.holdings.untilHeld(backup);
       await stage.settle();
       assert.deepEqual(weightsOf(stage, first), [0, 0], 'a restart forgets no drain');
-      for (const router of routers) {
-        const undrained = await vipair(stage.lab, router, ['undrain', realServerAddress]);
-        assert.equal(undrained.code, 0, undrained.stderr);
-      }
+      const undrained = await vipair(stage.lab, active, ['undrain', realServerAddress]);
+      assert.equal(undrained.code, 0, undrained.stderr);
       await untilWeights(stage, first, [1, 1]);
       return undefined;
+    },
+  },
+  {
+    name: 'has its connections told to the peer, so that all survive a failover of either kind',
+    run: async (stage) => {
+      const planned = await outlive(stage, handOver, 'all');
+      const unplanned = await outlive(stage, killDaemon, 'all');
+      for (const { streams, silent } of [planned, unplanned]) {
+        assert.ok(
+          streams.every(({ ended }) => ended === null),
+          JSON.stringify(streams),
+        );
+        assert.ok(
+          silent.every((answer) => 'server' in answer),
+          JSON.stringify(silent),
+        );
+      }
+      return {
+        plannedSilentMs: planned.measured['streamsSilentMs'] ?? 0,
+        killedSilentMs: unplanned.measured['streamsSilentMs'] ?? 0,
+      };
     },
   },
   {

@@ -75,7 +75,7 @@ export const failoverScenarios: readonly Scenario[] = [
 const CONNECTIONS = 4;
 
 /** Holds connections of both kinds over what `strike` does to the active. */
-async function outlive(
+export async function outlive(
   stage: Stage,
   strike: (stage: Stage, active: Router) => Promise<void>,
   /** Which connections the backup must know before. */
@@ -106,12 +106,12 @@ async function outlive(
   return { measured, streams, silent };
 }
 
-async function handOver(stage: Stage, active: Router): Promise<void> {
+export async function handOver(stage: Stage, active: Router): Promise<void> {
   const answer = await stage.api(active).failover({});
   assert.ok(answer.ok, JSON.stringify(answer));
 }
 
-async function killDaemon(stage: Stage, active: Router): Promise<void> {
+export async function killDaemon(stage: Stage, active: Router): Promise<void> {
   await stage.daemons[active].kill();
 }
 

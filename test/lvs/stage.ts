@@ -46,7 +46,7 @@ export interface Settled {
 const WATCH_PERIOD_MS = 20;
 const LOG_CHARACTERS = 8000;
 
-export async function openStage(method: Method, lvs: 'off' | 'adopt' = 'off'): Promise<Stage> {
+export async function openStage(method: Method, lvs = '{ mode: off }'): Promise<Stage> {
   const lab = openTopology(method);
   const holdings = await watchHoldings(lab);
   configurePair(lab, { lvs });

@@ -12,7 +12,7 @@ export const suites: readonly Suite[] = [
   {
     name: 'an adopted IPVS table',
     limitMs: 240_000,
-    open: () => openStage('masquerading', 'adopt'),
+    open: () => openStage('masquerading', '{ mode: adopt, sync: { interface: eth1, id: 5 }, sysctls: set }'),
     scenarios: adoptedScenarios,
   },
 ];

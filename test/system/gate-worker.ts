@@ -70,6 +70,13 @@ const methods: Record<string, (...parameters: never[]) => unknown> = {
     socket.close();
     return gateOf().remaining();
   },
+  /** Sends any bytes as a heartbeat is sent, and returns what is left of the lease after them. */
+  sendOnce: async (beat: Beat, hex: string) => {
+    const socket = await socketFor(beat);
+    await sendBytes(socket, beat, Buffer.from(hex, 'hex'));
+    socket.close();
+    return gateOf().remaining();
+  },
   startBeats: async (beat: Beat, everyMs: number) => {
     const socket = await socketFor(beat);
     await send(socket, beat);
@@ -172,6 +179,10 @@ async function send(socket: Socket, beat: Beat): Promise<void> {
     key,
   );
   lastBeatMs = nowMs();
+  await sendBytes(socket, beat, datagram);
+}
+
+async function sendBytes(socket: Socket, beat: Beat, datagram: Uint8Array): Promise<void> {
   await new Promise<void>((resolve, reject) => {
     socket.send(datagram, beat.port, beat.destination, (error) => {
       if (error === null) {
