@@ -17,9 +17,9 @@ import {
   hostAddress,
   interval,
   perNode,
+  type PerNode,
   programAndArguments,
   timeout,
-  valueFor,
 } from './values.ts';
 
 /**
@@ -308,18 +308,18 @@ const scriptSchema = z
 const noneSchema = z.strictObject({ kind: z.literal('none'), ...timing }).superRefine(refineTiming);
 
 const kindSchema = z.discriminatedUnion('kind', [
-  tcpSchema,
-  httpSchema,
-  httpsSchema,
-  grpcSchema,
-  dnsSchema,
-  smtpSchema,
-  expectSchema,
-  udpSchema,
-  icmpSchema,
-  redisSchema,
-  scriptSchema,
-  noneSchema,
+  tcpSchema.meta({ description: 'A connection is accepted.' }),
+  httpSchema.meta({ description: 'A request is answered with the right status, and the right body.' }),
+  httpsSchema.meta({ description: 'The same by TLS, with a certificate to be believed.' }),
+  grpcSchema.meta({ description: '`grpc.health.v1.Health` says SERVING.' }),
+  dnsSchema.meta({ description: 'A record is there, by UDP.' }),
+  smtpSchema.meta({ description: 'A greeting, an answer to EHLO, a farewell.' }),
+  expectSchema.meta({ description: 'Something is said over TCP, and what comes back is as expected.' }),
+  udpSchema.meta({ description: 'A datagram is sent, and no ICMP error or the right reply comes back.' }),
+  icmpSchema.meta({ description: 'An echo request is answered.' }),
+  redisSchema.meta({ description: 'PING is answered by PONG.' }),
+  scriptSchema.meta({ description: 'A program ends with 0.' }),
+  noneSchema.meta({ description: 'Nothing is asked: always well.' }),
 ]);
 
 /** The word alone is the mapping with nothing but its kind; what else that kind needs is then missing. */
@@ -347,7 +347,7 @@ export function checkFrom(config: CheckConfig, nodeName: string): Check {
   if (config.kind === 'script') {
     return { ...times, kind: 'script', command: config.command, port: config.port };
   }
-  const sourceAddress = config.source === undefined ? undefined : valueFor(config.source, nodeName);
+  const sourceAddress = valueFor(config.source, nodeName);
   if (config.kind === 'icmp') {
     return { ...times, kind: 'icmp', sourceAddress };
   }
@@ -437,6 +437,10 @@ function payloadFrom({ send = '', send_hex }: { send?: string | undefined; send_
     return new TextEncoder().encode(send);
   }
   return Uint8Array.from(send_hex.match(/[0-9A-Fa-f]{2}/g) ?? [], (digits) => parseInt(digits, 16));
+}
+
+function valueFor(value: PerNode | undefined, nodeName: string): string | undefined {
+  return typeof value === 'object' ? value[nodeName] : value;
 }
 
 /** `200`, `200-299`, `200-299, 401`; undefined for anything else. */

@@ -1,247 +1,335 @@
 import { parseAddress } from '../core/address.ts';
-import { endpoint, serviceKey, type VirtualAddress } from '../core/table.ts';
+import { endpoint, serviceKey } from '../core/table.ts';
 import { type Draft, type Entry, type Problem } from './draft.ts';
+import { isOwnKey, type ServerConfig, type ServiceConfig, type SorryConfig } from './lvs-schema.ts';
+import { addressOf, forwardingOf, isTrack, portOf } from './lvs-settings.ts';
 import { duplicates, perNodeProblems } from './per-node-rules.ts';
-import { type ServerConfig, type ServiceConfig } from './lvs-schema.ts';
+import { suggest } from './suggest.ts';
+import { weightProblems } from './track-rules.ts';
 
+/** As many as one director checks every second. */
 const MOST_SERVERS = 10_000;
 
-/** What belongs to a table that is written, and means nothing of one that is there. */
-const ownKeys = [
-  'scheduler',
-  'scheduler_flags',
-  'persistence',
-  'one_packet',
-  'forwarding',
-  'tunnel',
-  'servers',
-] as const;
-
-/** The virtual services: what each must be in itself, and what they must be to each other. */
-export function lvsProblems({ lvs, nodeNames }: Draft): Problem[] {
-  const { services, mode } = lvs;
+export function lvsProblems(draft: Draft): Problem[] {
+  const { lvs, nodeNames } = draft;
+  const { services } = lvs;
   return [
     ...perNodeProblems(lvs.syncInterface, ['lvs', 'sync', 'interface'], nodeNames),
-    ...duplicates(
-      services,
-      ({ value }) => keyOf(value),
-      ({ index }, first) => ({ path: at(index), message: `is the same service as ${first.index + 1}` }),
-    ),
+    ...tableProblems(draft),
     ...duplicates(
       services,
       ({ value }) => value.name,
-      ({ index }, first) => ({
-        path: [...at(index), 'name'],
+      (entry, first) => ({
+        path: [...at(entry), 'name'],
         message: `is already the name of service ${first.index + 1}`,
       }),
     ),
+    ...duplicates(
+      services.filter(({ value }) => hasOneAddress(value)),
+      ({ value }) => serviceKey(addressOf(value)),
+      (entry, first) => ({ path: at(entry), message: `is the same as service ${first.index + 1}` }),
+    ),
     ...services.flatMap((entry) => [
-      ...placeProblems(entry),
-      ...modeProblems(entry, mode),
+      ...addressProblems(entry),
+      ...ownKeyProblems(entry, draft),
+      ...quorumProblems(entry),
       ...trackProblems(entry),
-      ...quorumProblems(entry, mode),
-      ...persistenceProblems(entry),
+      ...perNodeProblems(checkSource(entry.value), [...at(entry), 'check', 'source'], nodeNames),
+      ...persistenceProblems(entry, draft),
+      ...schedulingProblems(entry),
       ...serverProblems(entry),
+      ...sorryProblems(entry),
     ]),
-    ...sizeProblems(services),
+    ...perNodeProblems(lvs.checkSource, ['lvs', 'check', 'source'], nodeNames),
   ];
 }
 
-export function virtualAddressOf(service: ServiceConfig): VirtualAddress | undefined {
-  if (service.fwmark !== undefined) {
-    return { kind: 'fwmark', mark: service.fwmark, family: service.family === 'ipv6' ? 6 : 4 };
-  }
-  return service.address === undefined
-    ? undefined
-    : { kind: 'address', protocol: service.protocol, ...service.address };
-}
-
-function at(index: number): readonly PropertyKey[] {
-  return ['lvs', 'services', index];
-}
-
-function keyOf(service: ServiceConfig): string | undefined {
-  const address = virtualAddressOf(service);
-  return address === undefined ? undefined : serviceKey(address);
-}
-
-function placeProblems({ index, value }: Entry<ServiceConfig>): Problem[] {
-  const { address, fwmark } = value;
+/** What the table as a whole must be. */
+function tableProblems({ lvs: { mode, isEmpty, serverCount } }: Draft): Problem[] {
   return [
-    ...((address === undefined) === (fwmark === undefined)
-      ? [{ path: at(index), message: 'must have either an address or a fwmark' }]
-      : []),
-    ...(address?.port === 0 && value.servers !== undefined && value.persistence === undefined
+    ...(mode === 'own' && isEmpty
       ? [
           {
-            path: [...at(index), 'address'],
-            message: 'takes every port, which the kernel allows with persistence only',
+            path: ['lvs'],
+            key: { name: 'services', state: 'missing' as const },
+            message: 'is missing, and mode own would empty the table',
           },
         ]
       : []),
-    ...(value.one_packet === true && (value.protocol !== 'udp' || fwmark !== undefined)
-      ? [{ path: [...at(index), 'one_packet'], message: 'is for UDP only' }]
+    ...(serverCount > MOST_SERVERS
+      ? [
+          {
+            path: ['lvs', 'services'],
+            message: `must have at most ${MOST_SERVERS} real servers in all, and there are ${serverCount}`,
+          },
+        ]
       : []),
   ];
 }
 
-function modeProblems({ index, value }: Entry<ServiceConfig>, mode: string | undefined): Problem[] {
-  if (mode === 'own') {
-    return value.servers === undefined || value.servers.length === 0
-      ? [{ path: at(index), message: 'must have servers in mode own' }]
-      : [];
+function addressProblems(entry: Entry<ServiceConfig>): Problem[] {
+  const { address, fwmark, protocol, family } = entry.value;
+  const path = at(entry);
+  if (!hasOneAddress(entry.value)) {
+    return [
+      {
+        path,
+        message:
+          address === undefined
+            ? 'must have an address or a fwmark'
+            : 'must have an address or a fwmark, not both',
+      },
+    ];
   }
-  return ownKeys
-    .filter((key) => value[key] !== undefined)
-    .map((key) => ({
-      path: at(index),
-      key: { name: key, state: 'wrong' },
-      message: `belongs to mode own: in mode ${mode ?? 'adopt'} the table says it`,
-    }));
-}
-
-function trackProblems({ index, value }: Entry<ServiceConfig>): Problem[] {
-  const { required, score, name } = value;
-  const isTrack = required === true || score !== undefined;
   return [
-    ...(required === true && score !== undefined
-      ? [{ path: at(index), message: 'is either required or has a score, not both' }]
+    ...(fwmark !== undefined && protocol !== undefined
+      ? [wrongKey(path, 'protocol', 'belongs to an address: a fwmark does not say it')]
       : []),
-    ...(isTrack && name === undefined
-      ? [{ path: at(index), message: 'needs a name to move the office: it is shown by that' }]
+    ...(address !== undefined && family !== undefined
+      ? [wrongKey(path, 'family', 'belongs to a fwmark: the address says it')]
       : []),
   ];
 }
 
-function quorumProblems({ index, value }: Entry<ServiceConfig>, mode: string | undefined): Problem[] {
-  const { quorum, hysteresis, servers = [] } = value;
-  const most = quorum + hysteresis;
+function ownKeyProblems(entry: Entry<ServiceConfig>, { lvs: { mode } }: Draft): Problem[] {
+  if (mode === 'own' && entry.value.servers === undefined) {
+    return [
+      {
+        path: at(entry),
+        key: { name: 'servers', state: 'missing' },
+        message: 'is missing, and mode own needs one at least',
+      },
+    ];
+  }
+  return mode === 'own' || mode === undefined
+    ? []
+    : Object.keys(entry.value)
+        .filter(isOwnKey)
+        .map((key) => wrongKey(at(entry), key, `belongs to mode own, and this is mode ${mode}`));
+}
+
+function quorumProblems(entry: Entry<ServiceConfig>): Problem[] {
+  const { quorum, hysteresis, servers } = entry.value;
   return [
     ...(quorum - hysteresis < 1
       ? [
           {
-            path: [...at(index), 'hysteresis'],
-            message: `must be less than the quorum of ${quorum}, or the service is never down`,
+            path: at(entry),
+            message: `must have a hysteresis (${hysteresis}) less than its quorum (${quorum})`,
           },
         ]
       : []),
-    ...(mode === 'own' && servers.length > 0 && most > servers.length
+    ...(servers !== undefined && quorum + hysteresis > servers.length
       ? [
           {
-            path: [...at(index), 'quorum'],
-            message: `needs ${most} real servers to be up again, and there are ${servers.length}`,
+            path: at(entry),
+            message:
+              hysteresis === 0
+                ? `must have a quorum of at most the number of its servers: ${quorum} > ${servers.length}`
+                : `must have a quorum and hysteresis of at most the number of its servers, or it never comes back: ${quorum} + ${hysteresis} > ${servers.length}`,
           },
         ]
       : []),
   ];
 }
 
-function persistenceProblems({ index, value }: Entry<ServiceConfig>): Problem[] {
-  const netmask = value.persistence?.netmask;
-  return netmask === undefined || isNetmask(netmask, familyOf(value))
-    ? []
-    : [
-        {
-          path: [...at(index), 'persistence', 'netmask'],
-          message:
-            familyOf(value) === 6
-              ? 'is not a prefix length of 1 to 128'
-              : 'is not a netmask, such as 255.255.255.0',
-        },
-      ];
+function trackProblems(entry: Entry<ServiceConfig>): Problem[] {
+  const { value } = entry;
+  return [
+    ...weightProblems(value, at(entry)),
+    ...(isTrack(value) && value.name === undefined
+      ? [
+          {
+            path: at(entry),
+            key: { name: 'name', state: 'missing' as const },
+            message: 'is missing, and a service that can move the office needs one',
+          },
+        ]
+      : []),
+  ];
 }
 
-function familyOf(service: ServiceConfig): 4 | 6 {
-  const { address } = service;
-  return address === undefined ? (service.family === 'ipv6' ? 6 : 4) : address.address.includes(':') ? 6 : 4;
-}
-
-function isNetmask(text: string, family: 4 | 6): boolean {
-  if (family === 6) {
-    return /^\d{1,3}$/.test(text) && Number(text) >= 1 && Number(text) <= 128;
+function persistenceProblems(entry: Entry<ServiceConfig>, { lvs: { mode } }: Draft): Problem[] {
+  const { address, protocol, persistence } = entry.value;
+  const path = [...at(entry), 'persistence'];
+  if (persistence === undefined) {
+    return mode === 'own' && address?.port === 0
+      ? [{ path: [...at(entry), 'address'], message: 'is of all ports (port 0), which needs persistence' }]
+      : [];
   }
-  const parsed = parseAddress(text);
-  const bits =
-    parsed?.family === 4 ? Array.from(parsed.bytes, (byte) => byte.toString(2).padStart(8, '0')) : [];
-  return /^1+0*$/.test(bits.join(''));
-}
-
-/** The kernel rewrites no port of a packet that it does not masquerade, and gives it to its own family. */
-function serverProblems({ index, value }: Entry<ServiceConfig>): Problem[] {
-  const servers = value.servers ?? [];
-  const path = (server: number) => [...at(index), 'servers', server];
-  const places = servers.map((server, position) => ({ server, position }));
-  const sorry: readonly Problem[] =
-    value.sorry === undefined
+  const { netmask, engine } = persistence;
+  const family = familyOf(entry.value);
+  return [
+    ...(netmask === undefined || isNetmask(netmask, family)
       ? []
       : [
-          ...reachProblems({ ...value.sorry, tunnel: undefined }, value, [...at(index), 'sorry', 'address']),
-          ...(servers.some((server) => nameOf(server, value) === nameOf(value.sorry, value))
-            ? [{ path: [...at(index), 'sorry', 'address'], message: 'is one of the servers already' }]
-            : []),
-        ];
-  return [
-    ...duplicates(
-      places,
-      ({ server }) => nameOf(server, value),
-      ({ position }, first) => ({
-        path: [...path(position), 'address'],
-        message: `is the same real server as ${first.position + 1}`,
-      }),
-    ),
-    ...servers.flatMap((server, position) => [
-      ...reachProblems(server, value, [...path(position), 'address']),
-      ...(server.lower_threshold > server.upper_threshold
-        ? [{ path: [...path(position), 'lower_threshold'], message: 'must not be above the upper_threshold' }]
-        : []),
-    ]),
-    ...sorry,
+          {
+            path: [...path, 'netmask'],
+            message:
+              family === 4
+                ? 'is not a netmask of an IPv4 service, such as 255.255.255.0'
+                : 'is not a prefix length of an IPv6 service: 1 to 128',
+          },
+        ]),
+    ...(engine === 'sip' && address !== undefined && protocol !== 'udp'
+      ? [{ path: [...path, 'engine'], message: 'is for protocol: udp only' }]
+      : []),
   ];
 }
 
-type Reached = Pick<ServerConfig, 'address' | 'forwarding' | 'tunnel'>;
-
-function reachProblems(server: Reached, service: ServiceConfig, path: readonly PropertyKey[]): Problem[] {
-  const method = server.forwarding ?? service.forwarding ?? 'masquerading';
-  const { address, port } = server.address;
-  const servicePort = service.address?.port;
-  const isForeign = (address.includes(':') ? 6 : 4) !== familyOf(service);
+function schedulingProblems(entry: Entry<ServiceConfig>): Problem[] {
+  const { address, protocol, one_packet, scheduler = 'wlc', scheduler_flags = [] } = entry.value;
+  const fitting = ['fallback', 'port'].map((flag) => `${scheduler}-${flag}`);
+  const isHash = scheduler === 'sh' || scheduler === 'mh';
   return [
-    ...(method !== 'tunnelling' && isForeign
-      ? [{ path, message: 'is of another family than the service, which only a tunnel can bridge' }]
+    ...(one_packet === true && address !== undefined && protocol !== 'udp'
+      ? [{ path: [...at(entry), 'one_packet'], message: 'is for protocol: udp only' }]
       : []),
-    ...(method !== 'masquerading' && port !== undefined && servicePort !== undefined && port !== servicePort
+    ...scheduler_flags.flatMap((flag, index): Problem[] =>
+      fitting.includes(flag)
+        ? []
+        : [
+            {
+              path: [...at(entry), 'scheduler_flags', index],
+              message: isHash
+                ? `is not a flag of ${scheduler}`
+                : `is not a flag of ${scheduler}: only sh and mh have flags`,
+              suggestion: isHash ? suggest(flag, fitting) : undefined,
+            },
+          ],
+    ),
+  ];
+}
+
+function serverProblems(entry: Entry<ServiceConfig>): Problem[] {
+  const { servers = [], tunnel } = entry.value;
+  const indexed = servers.map((value, index) => ({ value, index }));
+  return [
+    ...(tunnel !== undefined && servers.every((server) => !isTunnelled(server, entry.value))
+      ? [wrongKey(at(entry), 'tunnel', 'belongs to forwarding: tunnelling')]
+      : []),
+    ...duplicates(
+      indexed,
+      ({ value }) => placeOf(value, entry.value),
+      ({ index }, first) => ({
+        path: [...at(entry), 'servers', index, 'address'],
+        message: `is already real server ${first.index + 1} of this service`,
+      }),
+    ),
+    ...indexed.flatMap(({ value, index }) => {
+      const path = [...at(entry), 'servers', index];
+      return [...destinationProblems(value, entry.value, path), ...thresholdProblems(value, path)];
+    }),
+  ];
+}
+
+function sorryProblems(entry: Entry<ServiceConfig>): Problem[] {
+  const { sorry, servers = [] } = entry.value;
+  if (sorry === undefined) {
+    return [];
+  }
+  const path = [...at(entry), 'sorry'];
+  const position = servers.findIndex(
+    (server) => placeOf(server, entry.value) === placeOf(sorry, entry.value),
+  );
+  return [
+    ...(position < 0
+      ? []
+      : [
+          {
+            path: [...path, 'address'],
+            message: `is real server ${position + 1} of this service: a sorry server must be another`,
+          },
+        ]),
+    ...destinationProblems(sorry, entry.value, path),
+  ];
+}
+
+/** Where packets go: only a tunnel leads to another family, and only masquerading writes another port. */
+function destinationProblems(
+  destination: ServerConfig | SorryConfig,
+  service: ServiceConfig,
+  path: readonly PropertyKey[],
+): Problem[] {
+  if (!hasOneAddress(service)) {
+    return [];
+  }
+  const { method } = forwardingOf(destination, service);
+  const [own, port] = [familyOf(service), service.address?.port ?? 0];
+  return [
+    ...(method !== 'tunnelling' && parseAddress(destination.address.address)?.family !== own
       ? [
           {
-            path,
-            message: `must have the port ${servicePort} of the service: only masquerading can map ports`,
+            path: [...path, 'address'],
+            message: `must be an IPv${own} address as that of the service; only tunnelling leads to the other family`,
           },
         ]
       : []),
-    ...((server.tunnel ?? undefined) !== undefined && method !== 'tunnelling'
-      ? [{ path, message: `has a tunnel, and is reached by ${method}` }]
+    ...(method !== 'masquerading' && portOf(destination, service) !== port
+      ? [
+          {
+            path: [...path, 'address'],
+            message: `must have ${port === 0 ? 'no port' : `the port ${port} of the service`}: ${method} leaves the port as it is, only masquerading can map ports`,
+          },
+        ]
+      : []),
+    ...(destination.tunnel !== undefined && method !== 'tunnelling'
+      ? [wrongKey(path, 'tunnel', 'belongs to forwarding: tunnelling')]
       : []),
   ];
 }
 
-/** As the table will name it. */
-function nameOf(
-  server: Pick<ServerConfig, 'address'> | undefined,
-  service: ServiceConfig,
-): string | undefined {
-  return server === undefined
-    ? undefined
-    : endpoint({ address: server.address.address, port: server.address.port ?? service.address?.port ?? 0 });
-}
-
-function sizeProblems(services: Draft['lvs']['services']): Problem[] {
-  const count = services.reduce((sum, { value }) => sum + (value.servers?.length ?? 0), 0);
-  return count > MOST_SERVERS
+function thresholdProblems(
+  { upper_threshold: upper, lower_threshold: lower }: ServerConfig,
+  path: readonly PropertyKey[],
+): Problem[] {
+  return lower > upper
     ? [
         {
-          path: ['lvs', 'services'],
-          message: `must have at most ${MOST_SERVERS} real servers in all, and has ${count}`,
+          path: [...path, 'lower_threshold'],
+          message:
+            upper === 0
+              ? 'must not be without an upper_threshold'
+              : `must be at most the upper_threshold of ${upper}`,
         },
       ]
     : [];
+}
+
+/** Ones, then zeros: the kernel would take others, and nobody means them. */
+function isNetmask(text: string, family: 4 | 6): boolean {
+  if (family === 6) {
+    return /^[1-9]\d{0,2}$/.test(text) && Number(text) <= 128;
+  }
+  const mask = parseAddress(text);
+  const bits = Array.from(mask?.bytes ?? [], (byte) => byte.toString(2).padStart(8, '0')).join('');
+  return mask?.family === 4 && /^1+0*$/.test(bits);
+}
+
+function isTunnelled(server: ServerConfig, service: ServiceConfig): boolean {
+  return forwardingOf(server, service).method === 'tunnelling';
+}
+
+function placeOf(server: ServerConfig | SorryConfig, service: ServiceConfig): string {
+  return endpoint({ address: server.address.address, port: portOf(server, service) });
+}
+
+function familyOf({ address, family }: ServiceConfig): 4 | 6 {
+  return address === undefined ? (family === 'ipv6' ? 6 : 4) : address.address.includes(':') ? 6 : 4;
+}
+
+function hasOneAddress({ address, fwmark }: ServiceConfig): boolean {
+  return (address === undefined) !== (fwmark === undefined);
+}
+
+function checkSource({ check }: ServiceConfig) {
+  return check !== undefined && 'source' in check ? check.source : undefined;
+}
+
+function wrongKey(path: readonly PropertyKey[], name: string, message: string): Problem {
+  return { path, key: { name, state: 'wrong' }, message };
+}
+
+function at({ index }: Entry<ServiceConfig>): readonly PropertyKey[] {
+  return ['lvs', 'services', index];
 }

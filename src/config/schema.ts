@@ -7,8 +7,10 @@ import {
   floatingAddress,
   groupAddress,
   hostAddress,
+  interfaceName,
   interval,
   listenAddress,
+  name,
   nodeName,
   perNode,
   programAndArguments,
@@ -22,15 +24,7 @@ import {
  */
 
 const PAIR_NAME = /^[a-z0-9_-]{1,32}$/;
-const NAME = /^[A-Za-z0-9_-]{1,32}$/;
-// IFNAMSIZ is 16 with the NUL; a colon would make it an alias.
-const INTERFACE_NAME = /^(?!\.{1,2}$)[^\s/:]{1,15}$/;
 const LABEL = /^[^\s/]{1,15}$/;
-
-const name = z.string().regex(NAME, 'must be 1 to 32 of A-Z a-z 0-9 _ -');
-const interfaceName = z
-  .string()
-  .regex(INTERFACE_NAME, 'is not an interface name: 1 to 15 characters without space, slash or colon');
 
 const nodeSchema = z.strictObject({
   priority: z

@@ -1,8 +1,8 @@
 import { fail, ok, type Result } from '../core/result.ts';
 import { type PathSetting, type Settings } from '../core/state.ts';
 import { configDigest } from './digest.ts';
-import { isTrack, serviceLagMs } from './lvs-settings.ts';
 import { groupOfLink } from './group.ts';
+import { lvsTracksFrom } from './lvs-settings.ts';
 import { type Config } from './schema.ts';
 import { timersFrom } from './timers.ts';
 import { type Listen, parseListen, valueFor } from './values.ts';
@@ -118,7 +118,7 @@ function weightOf({ required, score }: Pick<Config['scripts'][number], 'required
   return { isRequired: required ?? score === undefined, score: score ?? 0 };
 }
 
-/** All that the core watches, in the order of both files: paths, then scripts, then services. */
+/** All that the core watches, in the order of both files: paths, scripts, then virtual services. */
 function trackedFrom(config: Config, nodeName: string): readonly PathSetting[] {
   return [
     ...pathsFrom(config, nodeName).map(
@@ -140,16 +140,7 @@ function trackedFrom(config: Config, nodeName: string): readonly PathSetting[] {
       source: 'reported' as const,
       ...weightOf(script),
     })),
-    ...config.lvs.services.filter(isTrack).map((service) => ({
-      name: service.name ?? '',
-      interfaceName: '',
-      address: '',
-      source: 'reported' as const,
-      isService: true as const,
-      peerLagMs: serviceLagMs(service, config, nodeName),
-      isRequired: service.required ?? false,
-      score: service.score ?? 0,
-    })),
+    ...lvsTracksFrom(config),
   ];
 }
 

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { checkSchema } from './check-schema.ts';
 import { configSchema } from './schema.ts';
 
 /**
@@ -28,6 +29,11 @@ export interface Shape {
 /** JSON Schema of the configuration file as it is written, defaults and descriptions included. */
 export function configShape(): Shape {
   return { title: 'vipair configuration', ...z.toJSONSchema(configSchema, { io: 'input' }) } as Shape;
+}
+
+/** Each kind of check as a mapping, in the order of `checkKinds`. */
+export function checkShapes(): readonly Shape[] {
+  return alternatives(shapeOf(checkSchema)).filter(({ properties }) => properties !== undefined);
 }
 
 /** Made when first asked for: most files have no unknown key. */

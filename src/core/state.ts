@@ -57,16 +57,16 @@ export interface Target {
   readonly address: string;
 }
 
-/** A way to the world that is watched; a script is one without an interface and an address. */
+/** A way to the world that is watched; a script or a virtual service is one without an interface and an address. */
 export interface PathSetting extends Target {
   readonly name: string;
+  /** A virtual service, not a script. */
+  readonly isService?: true;
   /**
    * Who finds out whether it works: this core, by asking the wire with every heartbeat, or somebody slower who
    * reports it. What was reported last stands until it is reported otherwise.
    */
   readonly source: 'wire' | 'reported';
-  /** A virtual service, whose real servers the director process checks; without interface and address, too. */
-  readonly isService?: true;
   /** Of a reported one: by how much the peer may find out later that it has lost the same. */
   readonly peerLagMs?: number;
   /** Losing it gives up the office if the peer has not lost it, too. */

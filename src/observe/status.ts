@@ -1,5 +1,5 @@
 import { explainWhy, formatMs } from '../core/explain.ts';
-import { isScript } from '../core/paths.ts';
+import { trackKind } from '../core/paths.ts';
 import { floatingInterfaces, tracksOf } from '../core/tracks.ts';
 import {
   type DirectorState,
@@ -35,7 +35,7 @@ export interface Status {
     readonly held: boolean;
   }[];
   readonly links: readonly LinkStatus[];
-  /** Paths and scripts. */
+  /** Paths, scripts, and virtual services that can move the office. */
   readonly paths: readonly PathStatus[];
   readonly interfaces: readonly InterfaceStatus[];
   /** Since when the silent peer still answers for the addresses, ISO 8601; null when it does not. */
@@ -92,7 +92,7 @@ export interface LinkStatus {
 
 export interface PathStatus {
   readonly name: string;
-  /** How it is found out: by ARP or ND with every heartbeat, by ping, by a script, or by checks of real servers. */
+  /** How it is found out: by ARP or ND with every heartbeat, by ping, by a script, or by the real servers of a service. */
   readonly kind: 'arp' | 'icmp' | 'script' | 'service';
   /** Null of a script and a service, as is `target`. */
   readonly interface: string | null;
@@ -216,12 +216,13 @@ function pathStatus(
   },
 ): PathStatus {
   const { name, interfaceName, address, source, isRequired, score } = path;
+  const kind = trackKind(path);
+  const isPath = kind === 'path';
   return {
     name,
-    kind:
-      path.isService === true ? 'service' : isScript(path) ? 'script' : source === 'wire' ? 'arp' : 'icmp',
-    interface: isScript(path) ? null : interfaceName,
-    target: isScript(path) ? null : address,
+    kind: isPath ? (source === 'wire' ? 'arp' : 'icmp') : kind,
+    interface: isPath ? interfaceName : null,
+    target: isPath ? address : null,
     up: snapshot.state.paths[index]?.isUp ?? null,
     peerUp: isOkAtPeer(snapshot, index, settings) ?? null,
     required: isRequired,
@@ -331,12 +332,14 @@ function pathProblem(path: PathSetting, isDown: boolean, complaint: string | und
   if (!isDown && complaint === undefined) {
     return [];
   }
-  if (path.isService === true) {
-    // What is wrong with it the virtual services say themselves.
-    return [];
+  switch (trackKind(path)) {
+    case 'path':
+      return [`Path ${path.name}: ${complaint ?? `${path.address} does not answer`}.`];
+    case 'script':
+      return [`Script ${path.name}: ${complaint ?? 'fails'}.`];
+    case 'service':
+      return [`Service ${path.name}: ${complaint ?? 'too few of its real servers are usable'}.`];
   }
-  const [what, silence] = isScript(path) ? ['Script', 'fails'] : ['Path', `${path.address} does not answer`];
-  return [`${what} ${path.name}: ${complaint ?? silence}.`];
 }
 
 /** Not for ever: who claimed an address once may have been mended. */
