@@ -4,7 +4,9 @@
  * Theory of operation. A peer that is silent on all links for about one and a half intervals may be dead, or its
  * heartbeats may be lost. The kernel of a live owner answers ARP whatever its daemon does, until the lease
  * ends; a dead host answers nothing. So the backup asks, every few milliseconds, who has the floating
- * addresses. Unanswered three times over 12 ms, at the latest with the lease the peer no longer owns them.
+ * addresses. Unanswered three times over 12 ms, at the latest with the lease the peer no longer owns them. Where
+ * no gate shuts with the lease, an answer that was only slow would leave two owners for seconds: there the peer
+ * has two intervals to answer.
  * One thing could deceive: that nobody at all is heard because this director's own cable is out. So a
  * neighbour that is not the peer must have answered meanwhile, before less than `deadMs` is enough.
  *
@@ -144,7 +146,7 @@ function grounds(
     return timeout;
   }
   const unansweredAtMs = Math.max(
-    evidence.unansweredFromMs + leastUnansweredMs,
+    evidence.unansweredFromMs + patienceMs(settings),
     silentSinceMs + electionMs(state, office, settings),
   );
   if (contestedAtMs !== undefined) {
@@ -191,6 +193,11 @@ function electionMs(state: DirectorState, { hasLeftOffice }: Backup, settings: S
   }
   const leastMs = state.peer === undefined ? settings.listenMs : settings.deadMs;
   return leastMs + deferenceMs(state, settings) + (hasLeftOffice ? 2 * settings.intervalMs : 0);
+}
+
+/** How long the peer must have left the questions unanswered. */
+function patienceMs({ gate, intervalMs }: Settings): number {
+  return gate === 'nftables' ? leastUnansweredMs : Math.max(leastUnansweredMs, 2 * intervalMs);
 }
 
 /** Until when it counts that a neighbour answered: what the peer does not answer meanwhile, it could have heard. */

@@ -122,6 +122,16 @@ describe('evidence', () => {
     });
   }
 
+  it('gives a peer two intervals to answer where no gate shuts with its lease', () => {
+    for (const gate of ['address', 'off'] as const) {
+      const ungated = { ...lesser, gate };
+      const asking = (unansweredMs: number) =>
+        silent(250, { unansweredCount: 20, unansweredFromMs: now - unansweredMs, provenAtMs: now - 1 });
+      assert.equal(outcome(asking(99), tick(), ungated), 'backup: probe');
+      assert.equal(outcome(asking(100), tick(), ungated), 'claiming: claim');
+    }
+  });
+
   it('goes at the moment that was waited for, which lies between two probes', () => {
     const before = silent(80, { unansweredFromMs: now - 8, probeAtMs: now + 4, provenAtMs: now + 10 });
     assert.equal(nextDeadlineMs(before, lesser), now + 4);

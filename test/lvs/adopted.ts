@@ -27,6 +27,7 @@ export const adoptedScenarios: readonly Scenario[] = [
   {
     name: 'has a real server quiesced on both directors when it dies, and put back when it returns',
     run: async (stage) => {
+      await stage.settle();
       await untilHealth(stage, first, ['up', 'up']);
       const diedAtMs = nowMs();
       await stage.realServers.realServer.kill();
@@ -89,6 +90,7 @@ export const adoptedScenarios: readonly Scenario[] = [
   {
     name: 'keeps what is changed in it by hand, also over a failure of the real server',
     run: async (stage) => {
+      await stage.settle();
       await untilHealth(stage, first, ['up', 'up']);
       for (const router of routers) {
         ipvsadm(stage.lab, router, ['-e', ...address(ports.ask), '-m', '-w', '7']);

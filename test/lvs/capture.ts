@@ -9,8 +9,8 @@ export interface Packet {
 }
 
 export interface Capture {
-  /** Ends it and returns the IPv4 packets seen, in order. */
-  stop(): Promise<readonly Packet[]>;
+  /** Waits until `atLeast` IPv4 packets were seen, ends it and returns all of them, in order. */
+  stop(atLeast: number): Promise<readonly Packet[]>;
 }
 
 let count = 0;
@@ -33,9 +33,19 @@ export async function startCapture(lab: Lab, host: Host, device: string, filter:
     () => daemon.log(),
   );
   return {
-    stop: async () => {
+    stop: async (atLeast) => {
+      const seen = () => daemon.log().split('\n').flatMap(parsePacket);
+      await eventually(
+        `tcpdump saw ${atLeast} packets`,
+        async () => {
+          await pause(50);
+          return seen().length >= atLeast || undefined;
+        },
+        5000,
+        () => `${seen().length} packets`,
+      );
       await daemon.stop();
-      return daemon.log().split('\n').flatMap(parsePacket);
+      return seen();
     },
   };
 }
