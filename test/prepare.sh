@@ -33,6 +33,7 @@ wanted='ip iproute2 network namespaces, addresses, links
 ping iputils-ping probes by hand, and node-arp
 arping iputils-arping announcements where system calls are not available
 arp net-tools node-arp, which reads the ARP table for vipair arp
+ipvsadm ipvsadm the IPVS table as the real program tells it
 nft nftables cutting cables in the lab; the gate by hand
 tcpdump tcpdump looking at the wire in tests
 promtool prometheus checks metrics and alert rules

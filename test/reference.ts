@@ -1,12 +1,13 @@
 import { type Command } from 'commander';
 import { createProgram } from '../src/cli/program.ts';
 import { exitCodeNames, exitCodes } from '../src/cli/exit-codes.ts';
-import { configShape, type Shape } from '../src/config/shape.ts';
+import { checkShapes, configShape, type Shape } from '../src/config/shape.ts';
 import { metricDocs } from '../src/observe/metric-docs.ts';
 
 /** The parts of the README that are made from the code they describe, by the name of their marker. */
 export const references: Readonly<Record<string, () => string>> = {
   configuration: () => table(['key', 'default', 'meaning'], configurationRows(configShape(), '')),
+  checks: () => checkTables(),
   'command line': () => commandLine(),
   'exit codes': () =>
     table(
@@ -43,7 +44,7 @@ function presetOf(shape: Shape, isRequired: boolean): string {
   if (isRequired) {
     return 'required';
   }
-  const isScalar = ['string', 'number', 'boolean'].includes(typeof shape.default);
+  const isScalar = ['string', 'number', 'boolean'].includes(typeof shape.default) && shape.default !== '';
   return isScalar ? code(String(shape.default)) : '';
 }
 
@@ -56,6 +57,36 @@ function meaningOf(shape: Shape): string {
   const count = shape.maxItems === undefined ? [] : [`${shape.minItems ?? 0} to ${shape.maxItems} entries.`];
   const example = shape.example === undefined ? [] : [`Example: ${code(String(shape.example))}.`];
   return [shape.description ?? '', ...choices, ...range, ...count, ...example].join(' ').trim();
+}
+
+/** What each kind finds out, then each key with the kinds that have it. */
+function checkTables(): string {
+  const shapes = checkShapes();
+  const kindOf = (shape: Shape) => shape.properties?.['kind']?.const ?? '';
+  const kinds = shapes.map((shape) => [code(kindOf(shape)), shape.description ?? '']);
+  const rows = new Map<string, { readonly cells: readonly string[]; readonly of: string[] }>();
+  for (const shape of shapes) {
+    for (const [path, ...cells] of configurationRows(shape, '').filter(([key]) => key !== code('kind'))) {
+      const row = [path ?? '', ...cells];
+      const known = rows.get(row.join('|')) ?? { cells: row, of: [] };
+      known.of.push(kindOf(shape));
+      rows.set(row.join('|'), known);
+    }
+  }
+  const keys = Array.from(rows.values(), ({ cells: [path = '', ...cells], of }) => [
+    path,
+    ofKinds(of, shapes.map(kindOf)),
+    ...cells,
+  ]);
+  return `${table(['kind', 'a real server is well when'], kinds)}\n\n${table(['key', 'kinds', 'default', 'meaning'], keys)}`;
+}
+
+function ofKinds(some: readonly string[], all: readonly string[]): string {
+  const others = all.filter((kind) => !some.includes(kind));
+  if (others.length === 0) {
+    return 'all';
+  }
+  return others.length < some.length ? `all but ${others.map(code).join(', ')}` : some.map(code).join(', ');
 }
 
 function commandLine(): string {

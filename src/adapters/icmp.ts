@@ -5,7 +5,9 @@ export interface Ping {
   /** IPv4 or IPv6, without a zone. */
   readonly address: string;
   /** What the question leaves by, whatever the routes say. */
-  readonly interfaceName: string;
+  readonly interfaceName?: string;
+  /** An own address that it comes from, instead of the one that the routes choose. */
+  readonly sourceAddress?: string | undefined;
   readonly timeoutMs: number;
 }
 
@@ -17,7 +19,7 @@ export type PingReason = 'no-answer' | 'cannot-ask' | 'aborted';
  * system calls from here, and what it says an operator can repeat by hand.
  */
 export async function ping(
-  { address, interfaceName, timeoutMs }: Ping,
+  { address, interfaceName, sourceAddress, timeoutMs }: Ping,
   signal: AbortSignal,
 ): Promise<Result<undefined, PingReason>> {
   const command = [
@@ -28,8 +30,7 @@ export async function ping(
     '-c1',
     // Whole seconds everywhere; the run itself ends in time.
     `-W${Math.ceil(timeoutMs / 1000)}`,
-    '-I',
-    interfaceName,
+    ...[interfaceName, sourceAddress].flatMap((from) => (from === undefined ? [] : ['-I', from])),
     address,
   ];
   const environment = { PATH: process.env['PATH'] ?? DEFAULT_PATH, LC_ALL: 'C' };

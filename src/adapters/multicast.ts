@@ -51,6 +51,8 @@ export interface HeartbeatLink extends AsyncDisposable {
   readonly name: string;
   /** Never throws and never waits; a failure is counted. `onSent`: the kernel has taken it. */
   send(datagram: Uint8Array, onSent?: () => void): void;
+  /** For what goes beside the heartbeats and fails as they do: only they are counted. */
+  sendUncounted(datagram: Uint8Array): void;
   /** Looks whether interface and address are still the same, and begins to mend what is not. Cheap. */
   refresh(): void;
   counts(): LinkSocketCounts;
@@ -181,6 +183,9 @@ function createLink(options: LinkOptions, route: Route, onDatagram: SocketEvents
           countFailure(failureOf(error).code);
         },
       );
+    },
+    sendUncounted(datagram: Uint8Array): void {
+      sockets?.sender.send(datagram, options.port, sockets.destination).catch(failureOf);
     },
     refresh(): void {
       const isWhole = sockets !== undefined && failure === undefined && isUnchanged(options, route, sockets);

@@ -1,10 +1,13 @@
 import { request as send } from 'node:http';
 import { z } from 'zod';
+import { type Services } from '../observe/services.ts';
 import { type Status } from '../observe/status.ts';
 import {
   type ApiError,
   apiErrorSchema,
   type CommandReport,
+  type DrainReport,
+  type DrainRequest,
   type EventView,
   type FailoverRequest,
   type MaintenanceRequest,
@@ -20,6 +23,7 @@ export type Answer<Value> =
 /** The daemon of a pair on this host, as the command line speaks to it. */
 export interface ApiClient {
   status(): Promise<Answer<Status>>;
+  services(): Promise<Answer<Services>>;
   events(query: {
     readonly limit: number;
     readonly rolesOnly?: boolean;
@@ -28,12 +32,15 @@ export interface ApiClient {
   follow(since: number, onEvent: (event: EventView) => void, signal: AbortSignal): Promise<Answer<undefined>>;
   failover(request: FailoverRequest): Promise<Answer<CommandReport>>;
   maintenance(request: MaintenanceRequest): Promise<Answer<CommandReport>>;
+  drain(request: DrainRequest): Promise<Answer<DrainReport>>;
 }
 
 // The daemon is this program, at most a neighbouring version: what is checked is that it is our answer.
 const statusSchema = z.custom<Status>((value) =>
   has(value, ['pair', 'node', 'role', 'peer', 'links', 'floating']),
 );
+const servicesSchema = z.custom<Services>((value) => has(value, ['mode', 'services', 'problem']));
+const drainReportSchema = z.custom<DrainReport>((value) => has(value, ['changed', 'message']));
 const reportSchema = z.custom<CommandReport>((value) => has(value, ['changed', 'message', 'tookMs']));
 const eventSchema = z.custom<EventView>((value) =>
   has(value, ['id', 'at', 'sentence', 'from', 'to', 'record']),
@@ -49,11 +56,12 @@ export function createClient(socketPath: string, timeoutMs = 3000): ApiClient {
     ask(socketPath, { method: 'GET', path, timeoutMs }, schema);
   const post = <Value>(
     path: string,
-    body: { readonly timeoutMs?: number | undefined },
+    body: object & { readonly timeoutMs?: number | undefined },
     schema: z.ZodType<Value>,
   ) => ask(socketPath, { method: 'POST', path, body, timeoutMs: (body.timeoutMs ?? 5000) + slackMs }, schema);
   return {
     status: () => get('/status', statusSchema),
+    services: () => get('/services', servicesSchema),
     async events({ limit, rolesOnly = false }) {
       const answer = await get(`/events?limit=${limit}&roles=${rolesOnly}`, eventsSchema);
       return answer.ok ? { ok: true, value: answer.value.events } : answer;
@@ -61,6 +69,7 @@ export function createClient(socketPath: string, timeoutMs = 3000): ApiClient {
     follow: (since, onEvent, signal) => follow(socketPath, since, onEvent, signal),
     failover: (request) => post('/failover', request, reportSchema),
     maintenance: (request) => post('/maintenance', request, reportSchema),
+    drain: (request) => post('/drain', request, drainReportSchema),
   };
 }
 

@@ -3,6 +3,7 @@ import { type StepRecord } from '../core/record.ts';
 import { type Role, type Why } from '../core/state.ts';
 import { type Status } from '../observe/status.ts';
 
+export type { Services, ServerStatus, ServiceStatus } from '../observe/services.ts';
 export type { LinkStatus, Status } from '../observe/status.ts';
 
 /** What server, command line and page say to each other, as JSON over HTTP. */
@@ -10,11 +11,13 @@ export type { LinkStatus, Status } from '../observe/status.ts';
 export const routes = [
   'GET /',
   'GET /status',
+  'GET /services',
   'GET /events?limit=N&since=ID&roles=true',
   'GET /events/stream',
   'GET /metrics',
   'GET /healthz',
   'POST /failover {"to"?: NODE, "force"?: BOOLEAN, "timeoutMs"?: N}',
+  'POST /drain {"server": "ADDRESS[:PORT]", "on": BOOLEAN, "service"?: SERVICE}',
   'POST /maintenance {"on": BOOLEAN, "force"?: BOOLEAN, "timeoutMs"?: N}',
 ] as const;
 
@@ -34,6 +37,22 @@ export const maintenanceRequest = z.strictObject({
   timeoutMs,
 });
 export type MaintenanceRequest = z.input<typeof maintenanceRequest>;
+
+/** A real server shall take no new connections, or may again. */
+export const drainRequest = z.strictObject({
+  /** `10.99.0.11:80`, `[2001:db8::11]:80`, or an address for all its ports. */
+  server: z.string().max(64),
+  /** A virtual service by its name or key; all when undefined. */
+  service: z.string().max(80).optional(),
+  on: z.boolean(),
+});
+export type DrainRequest = z.input<typeof drainRequest>;
+
+/** What became of a drain. */
+export interface DrainReport {
+  readonly changed: boolean;
+  readonly message: string;
+}
 
 export const eventsQuery = z.strictObject({
   limit: z.coerce.number().int().min(1).max(1000).default(100),

@@ -1,7 +1,7 @@
 import { type IncomingMessage, type ServerResponse } from 'node:http';
 import { type Access, checkHost, checkToken } from './access.ts';
 import { check, readBody } from './body.ts';
-import { eventsQuery, failoverRequest, maintenanceRequest, routes } from './contract.ts';
+import { drainRequest, eventsQuery, failoverRequest, maintenanceRequest, routes } from './contract.ts';
 import { renderPage } from './page.ts';
 import { type ApiPorts } from './ports.ts';
 import { refused, type Served } from './refusal.ts';
@@ -53,6 +53,7 @@ function createRoutes(ports: ApiPorts): ReadonlyMap<string, Route> {
       },
     },
     '/status': { method: 'GET', answer: async () => json(await ports.status()) },
+    '/services': { method: 'GET', answer: async () => json(await ports.services()) },
     '/healthz': {
       method: 'GET',
       isAnyHost: true,
@@ -87,6 +88,13 @@ function createRoutes(ports: ApiPorts): ReadonlyMap<string, Route> {
       answer: async (request) => {
         const body = await readBody(request, failoverRequest);
         return body.ok ? json(await ports.failover(body.value)) : body;
+      },
+    },
+    '/drain': {
+      method: 'POST',
+      answer: async (request) => {
+        const body = await readBody(request, drainRequest);
+        return body.ok ? json(await ports.drain(body.value)) : body;
       },
     },
     '/maintenance': {

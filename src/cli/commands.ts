@@ -7,11 +7,13 @@ import {
   type ArpOptions,
   type CheckOptions,
   type CommonOptions,
+  type DrainOptions,
   type EventsOptions,
   type FailoverOptions,
   type Io,
   type MaintenanceOptions,
   type RunOptions,
+  type ServicesOptions,
   type StatusOptions,
   type WhyOptions,
 } from './run-options.ts';
@@ -46,6 +48,9 @@ export function addCommands(frame: Frame): void {
   addEvents(frame);
   addFailover(frame);
   addMaintenance(frame);
+  addServices(frame);
+  addDrain(frame);
+  addUndrain(frame);
   addArp(frame);
   addSimulate(frame);
 }
@@ -161,6 +166,51 @@ function addMaintenance({ program, io, finish }: Frame): void {
           io,
         ),
       );
+    });
+}
+
+function addServices({ program, io, finish }: Frame): void {
+  command(program, 'services', 'Show the virtual services and the health of their real servers.', {
+    text: 'Weights as they are in the kernel, what the checks find, connections, drains.',
+    examples: ['', '--json'],
+    codes: ['unreachable', 'notPermitted', 'configuration'],
+  })
+    .option('--json', 'print data')
+    .action(async (options: Given<ServicesOptions>, self: Command) => {
+      const { servicesCommand } = await import('./services.ts');
+      finish(await servicesCommand({ ...commonOptions(self), json: false, ...options }, io));
+    });
+}
+
+function addDrain(frame: Frame): void {
+  drainLike(frame, true, 'drain', 'Let a real server have no new connections.', {
+    text: 'Its weight becomes 0 on both directors, and established connections go on. Survives restarts and failovers.',
+    examples: ['10.99.0.11', '10.99.0.11:80 --service web'],
+    codes: ['failed', 'unreachable', 'notPermitted', 'configuration'],
+  });
+}
+
+function addUndrain(frame: Frame): void {
+  drainLike(frame, false, 'undrain', 'Let a drained real server have new connections again.', {
+    text: 'Takes back a drain of the same words.',
+    examples: ['10.99.0.11', '10.99.0.11:80 --service web'],
+    codes: ['failed', 'unreachable', 'notPermitted', 'configuration'],
+  });
+}
+
+function drainLike(
+  { program, io, finish }: Frame,
+  isOn: boolean,
+  name: string,
+  ...[summary, help]: readonly [string, Help]
+): void {
+  command(program, name, summary, help)
+    .argument('<server>', 'ADDRESS:PORT, or an address for all its ports')
+    .option('--json', 'print data')
+    .option('--service <service>', 'only in this virtual service, by its name or as vipair services shows it')
+    .action(async (server: string, options: Given<DrainOptions>, self: Command) => {
+      const { drainCommand } = await import('./drain.ts');
+      finish(await drainCommand({ ...commonOptions(self), json: false, ...options, server, isOn }, io));
     });
 }
 

@@ -56,6 +56,7 @@ function codeNameOfRefusal(reason: string): ExitCodeName {
     case 'unknown-node':
     case 'force-not-here':
     case 'bad-request':
+    case 'not-a-server':
       return 'usage';
     case 'peer-silent':
     case 'peer-refused':

@@ -1,9 +1,13 @@
+import { type LvsConfig, type ServiceConfig } from '../config/lvs-schema.ts';
+import { addressOf, isTrack, serviceCheck } from '../config/lvs-settings.ts';
 import { type Config, type PerNode } from '../config/schema.ts';
 import { addressLifetimeSeconds, PING } from '../config/settings.ts';
 import { groupOfLink } from '../config/group.ts';
 import { timersFrom, timerSums } from '../config/timers.ts';
 import { formatDuration } from '../config/values.ts';
+import { type Check } from '../core/check.ts';
 import { type GateHooks } from '../core/state.ts';
+import { serviceKey } from '../core/table.ts';
 import { alignColumns } from './print.ts';
 
 /** What was understood of a configuration, defaults filled in: for people and for `--json`. */
@@ -37,6 +41,16 @@ export interface Understood {
   readonly gate: string;
   readonly addressLifetimeSeconds: number;
   readonly lvs: string;
+  readonly services: readonly {
+    readonly name: string;
+    readonly service: string;
+    /** Scheduler and number of real servers; empty where the table that exists says it. */
+    readonly pool: string;
+    readonly check: string;
+    /** What else is special about it. */
+    readonly notes: string;
+    readonly counts: string;
+  }[];
   readonly api: string;
 }
 
@@ -80,9 +94,51 @@ export function describeConfig(config: Config): Understood {
     contested: contested === 'wait' ? 'wait' : `claim after ${formatDuration(contested.claim_after)}`,
     gate: config.gate,
     addressLifetimeSeconds: addressLifetimeSeconds(config),
-    lvs: config.lvs.mode,
+    lvs: lvsText(config.lvs),
+    services: config.lvs.services.map((service) => describeService(service, config)),
     api: formatPerNode(config.api.listen),
   };
+}
+
+function lvsText({ mode, check, on_failure, sysctls, sync }: LvsConfig): string {
+  const parts = [
+    mode,
+    `check ${check?.kind ?? 'tcp, icmp where that is not TCP'}`,
+    `failed: ${on_failure}`,
+    `sysctls: ${sysctls}`,
+    ...(sync === undefined
+      ? []
+      : [`sync on ${formatPerNode(sync.interface)} with ids ${sync.id} and ${sync.id + 1}`]),
+  ];
+  return mode === 'off' ? mode : parts.join('; ');
+}
+
+function describeService(
+  service: ServiceConfig,
+  { lvs, nodes }: Pick<Config, 'lvs' | 'nodes'>,
+): Understood['services'][number] {
+  const { name = '', scheduler = 'wlc', servers, quorum, hysteresis, sorry, on_failure } = service;
+  const [anyNode = ''] = Object.keys(nodes);
+  const notes = [
+    ...(on_failure === undefined ? [] : [on_failure]),
+    ...(quorum === 1 ? [] : [`quorum ${quorum}${hysteresis === 0 ? '' : ` ± ${hysteresis}`}`]),
+    ...(sorry === undefined ? [] : [`sorry ${sorry.address.address}`]),
+  ];
+  return {
+    name,
+    service: serviceKey(addressOf(service)),
+    pool:
+      servers === undefined
+        ? ''
+        : `${scheduler}, ${servers.length} real server${servers.length === 1 ? '' : 's'}`,
+    check: checkText(serviceCheck(service, lvs, anyNode)),
+    notes: notes.join(', '),
+    counts: isTrack(service) ? countsText(service) : '',
+  };
+}
+
+function checkText({ kind, intervalMs, fall }: Check): string {
+  return kind === 'none' ? 'not checked' : `${kind} every ${formatDuration(intervalMs)}, fall ${fall}`;
 }
 
 function countsText({ required, score }: Pick<Config['scripts'][number], 'required' | 'score'>): string {
@@ -136,6 +192,17 @@ export function describeText(
     ],
     ['moves', `failback ${understood.failback}; contested: ${understood.contested}`],
     ['lvs', understood.lvs],
+    ...titled(
+      'services',
+      understood.services.map(({ name, service, pool, check, notes, counts }) => [
+        name,
+        service,
+        pool,
+        check,
+        notes,
+        counts,
+      ]),
+    ),
     ['api', understood.api],
   ];
   return [`${file} is right`, ...alignColumns(rows).map((line) => `  ${line}`)].join('\n');

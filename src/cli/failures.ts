@@ -3,7 +3,7 @@ import { reportedFrom, settingsFrom } from '../config/settings.ts';
 import { explainWhy, formatMs } from '../core/explain.ts';
 import { type PathSetting, type Settings } from '../core/state.ts';
 import { floatingInterfaces } from '../core/tracks.ts';
-import { rehearse, type Rehearsed, type SingleFailure } from '../simulation/rehearsal.ts';
+import { isTrackFailure, rehearse, type Rehearsed, type SingleFailure } from '../simulation/rehearsal.ts';
 import { alignColumns } from './print.ts';
 
 /** What one failure of the director in office would do, as the production core shows it in a rehearsal. */
@@ -46,9 +46,7 @@ export function findFailures(config: Config): readonly FailureFinding[] {
 
 /** What was asked for and cannot happen. */
 export function failureWarnings(findings: readonly FailureFinding[]): readonly string[] {
-  const idle = findings.filter(
-    ({ kind, moves, watchedOnly }) => (kind === 'path' || kind === 'script') && !moves && !watchedOnly,
-  );
+  const idle = findings.filter((row) => isTrackFailure(row) && !row.moves && !row.watchedOnly);
   const split = findings.filter((finding) => finding.split);
   return [
     ...group(idle).map(({ failure, whys, nodes }) =>
@@ -117,6 +115,8 @@ function nameOf(failure: SingleFailure, { a, b }: Pair): string {
       return `path ${a.paths[failure.index]?.name ?? ''} lost`;
     case 'script':
       return `script ${a.paths[failure.index]?.name ?? ''} fails`;
+    case 'service':
+      return `service ${a.paths[failure.index]?.name ?? ''} down`;
   }
 }
 
@@ -125,17 +125,21 @@ function interfaceAt(index: number, a: Settings, b: Settings): string {
 }
 
 function isWatchedOnly(failure: SingleFailure, { paths }: Settings): boolean {
-  const path = failure.kind === 'path' || failure.kind === 'script' ? paths[failure.index] : undefined;
+  const path = isTrackFailure(failure) ? paths[failure.index] : undefined;
   return path !== undefined && !path.isRequired && path.score === 0;
 }
 
 /** What the director process needs until it reports; the core begins to count there. */
 function noticedAfterMs(config: Config, failure: SingleFailure, { nodeName, paths }: Settings): number {
-  if (failure.kind !== 'path' && failure.kind !== 'script') {
+  if (!isTrackFailure(failure)) {
     return 0;
   }
-  const name = paths[failure.index]?.name;
-  const track = reportedFrom(config, nodeName).find((reported) => reported.name === name);
+  const path = paths[failure.index];
+  if (path?.isService === true) {
+    // The peer may come to know later by as much as knowing takes.
+    return path.peerLagMs ?? 0;
+  }
+  const track = reportedFrom(config, nodeName).find(({ name }) => name === path?.name);
   return track === undefined ? 0 : track.fall * track.intervalMs + track.timeoutMs;
 }
 
@@ -161,7 +165,8 @@ function reasonOf(rehearsed: Rehearsed, pair: Pair): string {
     case 'link':
       return own.links.length > 1 ? 'heartbeats take the other links' : 'the other does not notice';
     case 'path':
-    case 'script': {
+    case 'script':
+    case 'service': {
       const path = own.paths[failure.index];
       return path === undefined ? '' : idleReason(path, own, other);
     }

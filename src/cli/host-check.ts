@@ -1,4 +1,5 @@
 import { readKeyFile } from '../config/key-file.ts';
+import { lvsFrom } from '../config/lvs-settings.ts';
 import { type Config } from '../config/schema.ts';
 import { apiFrom, floatingFrom, linkOptionsFrom, pathsFrom } from '../config/settings.ts';
 import { parseAddress } from '../core/address.ts';
@@ -55,12 +56,18 @@ function interfaceProblems(config: Config, nodeName: string, { interfaceNames }:
       use: `floating address ${entry.address}`,
     })),
     ...pathsFrom(config, nodeName).map((path) => ({ ...path, use: `path ${path.name}` })),
+    ...syncUses(config, nodeName),
   ].filter(({ interfaceName }) => !interfaceNames.includes(interfaceName));
   return [...new Set(uses.map(({ interfaceName }) => interfaceName))].map((name) => {
     const users = uses.filter(({ interfaceName }) => interfaceName === name).map(({ use }) => use);
     const present = interfaceNames.filter((other) => other !== 'lo').slice(0, 8);
     return `this host has no interface ${name} for ${users.join(', ')}; it has ${present.join(', ') || 'none'}`;
   });
+}
+
+function syncUses(config: Config, nodeName: string) {
+  const { sync } = lvsFrom(config, nodeName);
+  return sync === undefined ? [] : [{ ...sync, use: 'connection sync' }];
 }
 
 /** On its own interface a floating address may be held by the daemon right now; elsewhere it is in the way. */

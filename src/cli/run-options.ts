@@ -59,6 +59,19 @@ export interface MaintenanceOptions extends CommonOptions {
   readonly force: boolean;
 }
 
+export interface ServicesOptions extends CommonOptions {
+  readonly json: boolean;
+}
+
+export interface DrainOptions extends CommonOptions {
+  readonly json: boolean;
+  /** An address, or an address with a port. */
+  readonly server: string;
+  /** Name or key of a virtual service; all when undefined. */
+  readonly service?: string | undefined;
+  readonly isOn: boolean;
+}
+
 export interface CheckOptions extends CommonOptions {
   readonly json: boolean;
   /** Print the JSON Schema of the configuration and nothing else. */

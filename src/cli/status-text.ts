@@ -68,9 +68,9 @@ function peerText({ peer }: Status): string {
 
 function pathLines({ paths }: Status): readonly string[] {
   return alignColumns(
-    paths.map(({ name, interface: interfaceName, target, up, peerUp }) => [
+    paths.map(({ name, kind, interface: interfaceName, target, up, peerUp }) => [
       `  ${name}`,
-      interfaceName ?? 'script',
+      interfaceName ?? kind,
       target ?? '',
       up === null ? 'unknown' : up ? 'up' : 'down',
       peerUp === null ? '' : `${peerUp ? 'up' : 'down'} at peer`,

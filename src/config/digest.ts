@@ -1,3 +1,4 @@
+import { lvsFrom, lvsTracksFrom } from './lvs-settings.ts';
 import { type Config } from './schema.ts';
 import { timersFrom } from './timers.ts';
 
@@ -8,10 +9,12 @@ import { timersFrom } from './timers.ts';
  * not an attack, for heartbeats are authenticated.
  */
 export function configDigest(config: Config): number {
-  // What is undefined JSON leaves out: the times count as what they come to, however they were written.
+  // What is undefined JSON leaves out: the times, and the virtual services, count as what they come to, however they were written.
   const written = { profile: undefined, interval: undefined, lease: undefined, dead: undefined };
   const heartbeat = { ...config.heartbeat, ...written, timers: timersFrom(config.heartbeat) };
-  const text = canonicalJson({ ...config, heartbeat, api: undefined });
+  const nodes = Object.keys(config.nodes).sort();
+  const lvs = [...nodes.map((node) => lvsFrom(config, node)), lvsTracksFrom(config)];
+  const text = canonicalJson({ ...config, heartbeat, lvs, api: undefined });
   let hash = 0x811c9dc5;
   for (const byte of new TextEncoder().encode(text)) {
     hash = Math.imul(hash ^ byte, 0x01000193);

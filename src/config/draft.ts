@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { type LvsConfig, lvsSchema, type ServiceConfig, serviceSchema } from './lvs-schema.ts';
 import {
   configSchema,
   type FloatingConfig,
@@ -28,7 +29,20 @@ export interface Draft {
   readonly floating: readonly Entry<FloatingConfig>[];
   readonly paths: readonly Entry<PathConfig>[];
   readonly scripts: readonly Entry<ScriptConfig>[];
+  readonly lvs: LvsDraft;
   readonly listen: PerNode | undefined;
+}
+
+export interface LvsDraft {
+  readonly mode: LvsConfig['mode'] | undefined;
+  readonly services: readonly Entry<ServiceConfig>[];
+  /** There is no service, not even a wrong one. */
+  readonly isEmpty: boolean;
+  /** Of all services, wrong ones included. */
+  readonly serverCount: number;
+  readonly syncInterface: PerNode | undefined;
+  /** Where the checks of all services come from. */
+  readonly checkSource: PerNode | undefined;
 }
 
 /** An element of a list of the file, and where it stands there. */
@@ -66,7 +80,21 @@ export function draftOf(raw: unknown): Draft {
     floating: takeEach(floatingSchema, part(raw, 'floating')),
     paths: takeEach(pathSchema, part(raw, 'paths')),
     scripts: takeEach(scriptSchema, part(raw, 'scripts')),
+    lvs: lvsDraft(part(raw, 'lvs')),
     listen: take(configSchema.shape.api, part(raw, 'api'))?.listen,
+  };
+}
+
+function lvsDraft(raw: unknown): LvsDraft {
+  const services = listOf(part(raw, 'services'));
+  const check = take(lvsSchema.shape.check, part(raw, 'check'));
+  return {
+    mode: take(lvsSchema.shape.mode, part(raw, 'mode')),
+    services: takeEach(serviceSchema, services),
+    isEmpty: services.length === 0,
+    serverCount: services.reduce<number>((sum, service) => sum + listOf(part(service, 'servers')).length, 0),
+    syncInterface: take(lvsSchema.shape.sync, part(raw, 'sync'))?.interface,
+    checkSource: check !== undefined && 'source' in check ? check.source : undefined,
   };
 }
 
@@ -81,11 +109,14 @@ function take<Schema extends z.ZodType>(schema: Schema, raw: unknown): z.infer<S
 }
 
 function takeEach<Schema extends z.ZodType>(schema: Schema, raw: unknown): Entry<z.infer<Schema>>[] {
-  const elements: readonly unknown[] = Array.isArray(raw) ? raw : [];
-  return elements.flatMap((element, index) => {
+  return listOf(raw).flatMap((element, index) => {
     const parsed = schema.safeParse(element);
     return parsed.success ? [{ index, value: parsed.data }] : [];
   });
+}
+
+function listOf(raw: unknown): readonly unknown[] {
+  return Array.isArray(raw) ? raw : [];
 }
 
 function part(raw: unknown, key: string): unknown {

@@ -8,8 +8,8 @@ import { type Locate, parseText } from './text.ts';
 import { validate } from './validate.ts';
 import { warningsOf } from './warnings.ts';
 
-/** Far above any pair's file; the parser is not given more to chew on. */
-const LARGEST_FILE_BYTES = 256 * 1024;
+/** Room for 10,000 real servers; the parser is not given more to chew on. */
+const LARGEST_FILE_BYTES = 1024 * 1024;
 
 /** Nobody reads more, and each takes time to find the place of. */
 const MOST_PROBLEMS = 100;
@@ -147,7 +147,7 @@ async function readBounded(
     const buffer = Buffer.alloc(LARGEST_FILE_BYTES + 1);
     const { bytesRead } = await file.read(buffer, 0, buffer.length, 0);
     if (bytesRead > LARGEST_FILE_BYTES) {
-      return unreadable('it is larger than 256 KiB');
+      return unreadable('it is larger than 1 MiB');
     }
     return ok(new TextDecoder('utf-8', { fatal: true }).decode(buffer.subarray(0, bytesRead)));
   } catch (error) {

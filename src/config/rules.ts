@@ -1,6 +1,7 @@
 import { type Draft, type Problem } from './draft.ts';
 import { floatingProblems } from './floating-rules.ts';
 import { linkProblems } from './link-rules.ts';
+import { lvsProblems } from './lvs-rules.ts';
 import { pathProblems } from './path-rules.ts';
 import { perNodeProblems } from './per-node-rules.ts';
 import { scriptProblems, trackProblems } from './track-rules.ts';
@@ -17,6 +18,7 @@ export function ruleProblems(draft: Draft): Problem[] {
     ...pathProblems(draft),
     ...scriptProblems(draft),
     ...trackProblems(draft),
+    ...lvsProblems(draft),
     ...perNodeProblems(draft.listen, ['api', 'listen'], draft.nodeNames),
   ];
 }

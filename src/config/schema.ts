@@ -1,5 +1,21 @@
 import { z } from 'zod';
-import { duration, groupAddress, hostAddress, floatingAddress, listenAddress } from './values.ts';
+import { lvsSchema } from './lvs-schema.ts';
+import {
+  absoluteFile as file,
+  count,
+  duration,
+  floatingAddress,
+  groupAddress,
+  hostAddress,
+  interfaceName,
+  interval,
+  listenAddress,
+  name,
+  nodeName,
+  perNode,
+  programAndArguments,
+  timeout,
+} from './values.ts';
 
 /**
  * The configuration file: the only truth for its type, its validation, its defaults, the JSON Schema of
@@ -8,26 +24,7 @@ import { duration, groupAddress, hostAddress, floatingAddress, listenAddress } f
  */
 
 const PAIR_NAME = /^[a-z0-9_-]{1,32}$/;
-const NODE_NAME = /^[A-Za-z0-9](?:[A-Za-z0-9._-]{0,62})$/;
-const NAME = /^[A-Za-z0-9_-]{1,32}$/;
-// IFNAMSIZ is 16 with the NUL; a colon would make it an alias.
-const INTERFACE_NAME = /^(?!\.{1,2}$)[^\s/:]{1,15}$/;
 const LABEL = /^[^\s/]{1,15}$/;
-
-const name = z.string().regex(NAME, 'must be 1 to 32 of A-Z a-z 0-9 _ -');
-export const nodeName = z
-  .string()
-  .regex(NODE_NAME, 'is not a node name: a host name without its domain will do');
-const interfaceName = z
-  .string()
-  .regex(INTERFACE_NAME, 'is not an interface name: 1 to 15 characters without space, slash or colon');
-const file = z.string().regex(/^\/[^\0]*[^/\0]$/, 'must be an absolute path of a file');
-
-/** One value for both nodes, or a map of node names. */
-function perNode<Schema extends z.ZodType<string, string>>(schema: Schema) {
-  return z.union([schema, z.record(nodeName, schema)]);
-}
-export type PerNode = string | Readonly<Record<string, string>>;
 
 const nodeSchema = z.strictObject({
   priority: z
@@ -122,10 +119,6 @@ export const floatingSchema = z.strictObject({
     }),
 });
 
-const interval = duration(200, 3_600_000);
-const timeout = duration(50, 60_000);
-const count = z.int().min(1).max(100);
-
 export const pathSchema = z.strictObject({
   name: name.meta({ description: 'Names the path in status, log and metrics.', example: 'upstream' }),
   interface: perNode(interfaceName).meta({
@@ -168,16 +161,11 @@ export const scriptSchema = z.strictObject({
     description: 'Names the script in status, log and metrics, as a path is named.',
     example: 'conntrack',
   }),
-  command: z
-    .array(z.string().regex(/^[^\0]*$/, 'must not contain NUL'))
-    .min(1)
-    .max(64)
-    .refine(([program = '/']) => program.startsWith('/'), 'must begin with the absolute path of a program')
-    .meta({
-      description:
-        'Program and arguments, run without a shell; all is well when it ends with 0. It is given `VIPAIR_PAIR`, `VIPAIR_NODE` and `VIPAIR_ROLE`.',
-      example: '[/usr/local/bin/check-conntrack, "90"]',
-    }),
+  command: programAndArguments.meta({
+    description:
+      'Program and arguments, run without a shell; all is well when it ends with 0. It is given `VIPAIR_PAIR`, `VIPAIR_NODE` and `VIPAIR_ROLE`.',
+    example: '[/usr/local/bin/check-conntrack, "90"]',
+  }),
   interval: interval.prefault('2s').meta({ description: 'Time from one run to the next.' }),
   timeout: timeout.prefault('1s').meta({
     description: 'A run that takes longer is killed with all it started, and has failed.',
@@ -262,15 +250,7 @@ export const configSchema = z.strictObject({
         'valid_lft of the floating addresses, renewed while in office; 2 s more than the lease unless set.',
       example: '5s',
     }),
-  lvs: z
-    .strictObject({
-      mode: z.enum(['observe', 'adopt', 'own', 'off']).default('adopt').meta({
-        description:
-          'What is done with the IPVS table: look at it, check its real servers, write it, or nothing.',
-      }),
-    })
-    .prefault({})
-    .meta({ description: 'The virtual services.' }),
+  lvs: lvsSchema.prefault({}).meta({ description: 'The virtual services.' }),
   api: apiSchema.prefault({}).meta({ description: 'Metrics, page and API.' }),
 });
 
@@ -280,4 +260,5 @@ export type FloatingConfig = z.infer<typeof floatingSchema>;
 export type PathConfig = z.infer<typeof pathSchema>;
 export type ScriptConfig = z.infer<typeof scriptSchema>;
 export type HeartbeatConfig = z.infer<typeof heartbeatSchema>;
-export type { Ms } from './values.ts';
+export { nodeName } from './values.ts';
+export type { Ms, PerNode } from './values.ts';

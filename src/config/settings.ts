@@ -2,9 +2,10 @@ import { fail, ok, type Result } from '../core/result.ts';
 import { type PathSetting, type Settings } from '../core/state.ts';
 import { configDigest } from './digest.ts';
 import { groupOfLink } from './group.ts';
-import { type Config, type PerNode } from './schema.ts';
+import { lvsTracksFrom } from './lvs-settings.ts';
+import { type Config } from './schema.ts';
 import { timersFrom } from './timers.ts';
-import { type Listen, parseListen } from './values.ts';
+import { type Listen, parseListen, valueFor } from './values.ts';
 
 /** The shortest time that a starting director listens before it may claim. */
 const LEAST_LISTEN_MS = 1000;
@@ -117,7 +118,7 @@ function weightOf({ required, score }: Pick<Config['scripts'][number], 'required
   return { isRequired: required ?? score === undefined, score: score ?? 0 };
 }
 
-/** All that the core watches, in the order of both files: paths, then scripts. */
+/** All that the core watches, in the order of both files: paths, scripts, then virtual services. */
 function trackedFrom(config: Config, nodeName: string): readonly PathSetting[] {
   return [
     ...pathsFrom(config, nodeName).map(
@@ -139,6 +140,7 @@ function trackedFrom(config: Config, nodeName: string): readonly PathSetting[] {
       source: 'reported' as const,
       ...weightOf(script),
     })),
+    ...lvsTracksFrom(config),
   ];
 }
 
@@ -234,15 +236,6 @@ export function addressLifetimeSeconds(config: Pick<Config, 'address_lifetime' |
   return config.address_lifetime === undefined
     ? Math.ceil(timersFrom(config.heartbeat).leaseMs / 1000) + 2
     : config.address_lifetime / 1000;
-}
-
-/** Of a value that may differ by node, this node's. The configuration is checked, so there is one. */
-export function valueFor(value: PerNode, nodeName: string): string {
-  const own = typeof value === 'string' ? value : value[nodeName];
-  if (own === undefined) {
-    throw new Error(`unchecked configuration: no value for node ${nodeName}`);
-  }
-  return own;
 }
 
 function nodeOf(config: Config, nodeName: string): Config['nodes'][string] {

@@ -1,4 +1,5 @@
 import { type Draft, draftValue, type Problem } from './draft.ts';
+import { isTrack } from './lvs-settings.ts';
 import { duplicates } from './per-node-rules.ts';
 import { type PathConfig } from './schema.ts';
 import { PING } from './settings.ts';
@@ -6,8 +7,9 @@ import { PING } from './settings.ts';
 /** As many as a heartbeat has room to tell of. */
 const MOST_TRACKS = 16;
 
-/** Paths and scripts, which are told apart by their names alone, and are counted together. */
-export function trackProblems({ paths, scripts, floating, nodeNames }: Draft): Problem[] {
+/** Paths, scripts and services, which are told apart by their names alone, and are counted together. */
+export function trackProblems({ paths, scripts, lvs, floating, nodeNames }: Draft): Problem[] {
+  const services = lvs.services.filter(({ value }) => isTrack(value));
   const named = [
     ...paths.map(({ index, value }) => ({ kind: 'path', at: ['paths', index], index, name: value.name })),
     ...scripts.map(({ index, value }) => ({
@@ -17,6 +19,8 @@ export function trackProblems({ paths, scripts, floating, nodeNames }: Draft): P
       name: value.name,
     })),
   ];
+  // Services of one name are told of with the other rules of services.
+  const taken = new Map(named.map((track) => [track.name, track]));
   return [
     ...duplicates(
       named,
@@ -26,7 +30,18 @@ export function trackProblems({ paths, scripts, floating, nodeNames }: Draft): P
         message: `is already the name of ${first.kind} ${first.index + 1}`,
       }),
     ),
-    ...countProblems(named.length, floating, nodeNames),
+    ...services.flatMap(({ index, value: { name = '' } }) => {
+      const other = taken.get(name);
+      return other === undefined
+        ? []
+        : [
+            {
+              path: ['lvs', 'services', index, 'name'],
+              message: `is already the name of ${other.kind} ${other.index + 1}`,
+            },
+          ];
+    }),
+    ...countProblems(named.length + services.length, floating, nodeNames),
     ...groupingProblems(floating, nodeNames),
   ];
 }
@@ -69,7 +84,7 @@ function countProblems(named: number, floating: Draft['floating'], nodeNames: re
     ? [
         {
           path: ['paths'],
-          message: `must be at most ${MOST_TRACKS} together with scripts and the interfaces of floating addresses, and there are ${named + interfaces}`,
+          message: `must be at most ${MOST_TRACKS} together with scripts, services that count, and the interfaces of floating addresses, and there are ${named + interfaces}`,
         },
       ]
     : [];

@@ -2,7 +2,7 @@ import { type z } from 'zod';
 import { type Problem, draftOf } from './draft.ts';
 import { ruleProblems } from './rules.ts';
 import { type Config, configSchema } from './schema.ts';
-import { knownKeysAt } from './shape.ts';
+import { type Mapping, mappingsAt } from './shape.ts';
 import { suggest } from './suggest.ts';
 
 type Issue = z.core.$ZodIssue;
@@ -11,12 +11,20 @@ type Issue = z.core.$ZodIssue;
 export function validate(
   raw: unknown,
 ): { readonly config: Config } | { readonly problems: readonly Problem[] } {
-  const parsed = configSchema.safeParse(raw, { error: wording });
-  const problems = [
-    ...(parsed.success ? [] : parsed.error.issues.flatMap((issue) => problemsOf(issue, []))),
-    ...ruleProblems(draftOf(raw)),
-  ];
-  return parsed.success && problems.length === 0 ? { config: parsed.data } : { problems };
+  const parsed = parseBy(configSchema, raw);
+  const problems = [...('problems' in parsed ? parsed.problems : []), ...ruleProblems(draftOf(raw))];
+  return 'value' in parsed && problems.length === 0 ? { config: parsed.value } : { problems };
+}
+
+/** What the schema makes of a value, or what it finds wrong in it, in our words. */
+export function parseBy<Schema extends z.ZodType>(
+  schema: Schema,
+  raw: unknown,
+): { readonly value: z.infer<Schema> } | { readonly problems: readonly Problem[] } {
+  const parsed = schema.safeParse(raw, { error: wording, reportInput: true });
+  return parsed.success
+    ? { value: parsed.data }
+    : { problems: parsed.error.issues.flatMap((issue) => problemsOf(schema, issue, [])) };
 }
 
 /** zod's issues in our words; undefined where the schema has its own. */
@@ -49,23 +57,19 @@ const typeNames: Readonly<Record<string, string>> = {
   record: 'a mapping',
 };
 
-function problemsOf(issue: Issue, base: readonly PropertyKey[]): Problem[] {
+function problemsOf(schema: z.ZodType, issue: Issue, base: readonly PropertyKey[]): Problem[] {
   const path = [...base, ...issue.path];
   const [parent, own] = [path.slice(0, -1), String(path.at(-1))];
   if (issue.code === 'unrecognized_keys') {
-    return issue.keys.map((name) => ({
-      path,
-      key: { name, state: 'unknown' },
-      message: 'unknown key',
-      suggestion: suggest(name, knownKeysAt(path)),
-    }));
+    const mappings = mappingsAt(schema, path);
+    return issue.keys.map((name) => keyProblem(name, { path, mappings, value: issue.input }));
   }
   if (issue.code === 'invalid_key') {
     const message = issue.issues[0]?.message ?? 'is not allowed';
     return [{ path: parent, key: { name: own, state: 'wrong' }, message }];
   }
   if (issue.code === 'invalid_union') {
-    return unionProblems(issue, path);
+    return unionProblems(schema, issue, path);
   }
   if (issue.code === 'invalid_value') {
     return [{ path, message: issue.message, choices: issue.values.map(String) }];
@@ -75,11 +79,49 @@ function problemsOf(issue: Issue, base: readonly PropertyKey[]): Problem[] {
     : [{ path, message: issue.message }];
 }
 
+interface Place {
+  readonly path: readonly PropertyKey[];
+  readonly mappings: readonly Mapping[];
+  readonly value: unknown;
+}
+
+/** A key that is not known, or not here: it belongs to a mapping of another kind. */
+function keyProblem(name: string, { path, mappings, value }: Place): Problem {
+  const isMeant = ({ constants }: Mapping) =>
+    Object.entries(constants).every(([key, constant]) => valueOf(value, key) === constant);
+  const owners = mappings
+    .filter((mapping) => !isMeant(mapping) && mapping.keys.includes(name))
+    .flatMap(({ constants }) => Object.entries(constants).slice(0, 1));
+  const [discriminator] = owners[0] ?? [];
+  if (discriminator !== undefined) {
+    const kinds = andOf([...new Set(owners.map(([, kind]) => kind))]);
+    const message = `is not for ${discriminator}: ${String(valueOf(value, discriminator))}, only for ${kinds}`;
+    return { path, key: { name, state: 'wrong' }, message };
+  }
+  return {
+    path,
+    key: { name, state: 'unknown' },
+    message: 'unknown key',
+    suggestion: suggest(
+      name,
+      mappings.filter(isMeant).flatMap(({ keys }) => keys),
+    ),
+  };
+}
+
+function valueOf(mapping: unknown, key: string): unknown {
+  return typeof mapping === 'object' && mapping !== null ? Reflect.get(mapping, key) : undefined;
+}
+
 /** The problems of the alternative that was most likely meant: the one the value got furthest into. */
 function unionProblems(
+  schema: z.ZodType,
   issue: Extract<Issue, { code: 'invalid_union' }>,
   path: readonly PropertyKey[],
 ): Problem[] {
+  if (issue.discriminator !== undefined && 'options' in issue) {
+    return [kindProblem(issue, path)];
+  }
   const best = issue.errors
     .map((issues) => ({ issues, rank: rankOf(issues) }))
     .sort((a, b) => b.rank - a.rank)[0];
@@ -87,7 +129,24 @@ function unionProblems(
   if (best === undefined || (best.rank < INSIDE && isOwnWording)) {
     return [{ path, message: issue.message }];
   }
-  return best.issues.flatMap((inner) => problemsOf(inner, path));
+  return best.issues.flatMap((inner) => problemsOf(schema, inner, path));
+}
+
+/** The key that tells the alternatives apart is missing, or names none of them. */
+function kindProblem(
+  issue: {
+    readonly discriminator?: string | undefined;
+    readonly options?: readonly unknown[];
+    readonly input?: unknown;
+  },
+  path: readonly PropertyKey[],
+): Problem {
+  const name = issue.discriminator ?? '';
+  if (valueOf(issue.input, name) === undefined) {
+    return { path: path.slice(0, -1), key: { name, state: 'missing' }, message: MISSING };
+  }
+  const choices = issue.options?.map(String) ?? [];
+  return { path, message: `must be ${oneOf(choices)}`, choices };
 }
 
 const ZOD_UNION_MESSAGE = 'Invalid input';
@@ -101,5 +160,13 @@ function rankOf(issues: readonly Issue[]): number {
 }
 
 function oneOf(words: readonly string[]): string {
-  return words.length < 2 ? words.join('') : `${words.slice(0, -1).join(', ')} or ${words.at(-1) ?? ''}`;
+  return list(words, 'or');
+}
+
+function andOf(words: readonly string[]): string {
+  return list(words, 'and');
+}
+
+function list(words: readonly string[], last: 'and' | 'or'): string {
+  return words.length < 2 ? words.join('') : `${words.slice(0, -1).join(', ')} ${last} ${words.at(-1) ?? ''}`;
 }

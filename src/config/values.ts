@@ -54,6 +54,49 @@ export function parseDurationMs(text: string): number {
   return Math.round(Number(number || NaN) * (UNIT_MS[unit] ?? NaN) * 1000) / 1000;
 }
 
+/** How often something is looked at, how long it may take, and how many results in a row count. */
+export const interval = duration(200, 3_600_000);
+export const timeout = duration(50, 60_000);
+export const count = z.int().min(1).max(100);
+
+const NAME = /^[A-Za-z0-9_-]{1,32}$/;
+/** Names something in status, log and metrics. */
+export const name = z.string().regex(NAME, 'must be 1 to 32 of A-Z a-z 0-9 _ -');
+
+// IFNAMSIZ is 16 with the NUL; a colon would make it an alias.
+const INTERFACE_NAME = /^(?!\.{1,2}$)[^\s/:]{1,15}$/;
+export const interfaceName = z
+  .string()
+  .regex(INTERFACE_NAME, 'is not an interface name: 1 to 15 characters without space, slash or colon');
+
+const NODE_NAME = /^[A-Za-z0-9](?:[A-Za-z0-9._-]{0,62})$/;
+export const nodeName = z
+  .string()
+  .regex(NODE_NAME, 'is not a node name: a host name without its domain will do');
+
+/** One value for both nodes, or a map of node names. */
+export function perNode<Schema extends z.ZodType<string, string>>(schema: Schema) {
+  return z.union([schema, z.record(nodeName, schema)]);
+}
+export type PerNode = string | Readonly<Record<string, string>>;
+
+/** Of a value that may differ by node, this node's. The configuration is checked, so there is one. */
+export function valueFor(value: PerNode, nodeName: string): string {
+  const own = typeof value === 'string' ? value : value[nodeName];
+  if (own === undefined) {
+    throw new Error(`unchecked configuration: no value for node ${nodeName}`);
+  }
+  return own;
+}
+
+export const absoluteFile = z.string().regex(/^\/[^\0]*[^/\0]$/, 'must be an absolute path of a file');
+
+export const programAndArguments = z
+  .array(z.string().regex(/^[^\0]*$/, 'must not contain NUL'))
+  .min(1)
+  .max(64)
+  .refine(([program = '/']) => program.startsWith('/'), 'must begin with the absolute path of a program');
+
 /** The address of one host, in its canonical text. */
 export const hostAddress = address('is not an address of a host', isHost);
 
@@ -72,6 +115,50 @@ export const floatingAddress = z.string().transform((text, context) => {
   }
   return { address: formatAddress(prefix.address), prefixLength: prefix.prefixLength };
 });
+
+/** `192.0.2.10:80` or `[2001:db8::1]:80`, the address in its canonical text. */
+export const endpointAddress = place(
+  'is not an address and a port, such as 192.0.2.10:80 or "[2001:db8::1]:80"',
+  ({ port }) => port !== undefined,
+).transform(({ address, port = 0 }) => ({ address, port }));
+
+/** The same, where the port may be left out. */
+export const endpointOrAddress = place(
+  'is not an address, with or without a port, such as 10.99.0.11:8080 or "[2001:db8::11]:8080"',
+  () => true,
+);
+
+interface Place {
+  readonly address: string;
+  readonly port: number | undefined;
+}
+
+function place(complaint: string, isWanted: (place: Place) => boolean) {
+  return z.string().transform((text, context): Place => {
+    const found = parsePlace(text);
+    if (found === undefined || !isWanted(found)) {
+      context.addIssue(complaint);
+      return z.NEVER;
+    }
+    return found;
+  });
+}
+
+/** An IPv6 address without a port may stand without brackets. */
+function parsePlace(text: string): Place | undefined {
+  const [, v6, v4, portText] = /^(?:\[([0-9A-Fa-f:.]+)\]|([0-9.]+))(?::(0|[1-9]\d{0,4}))?$/.exec(text) ?? [];
+  const address = parseAddress(v6 ?? v4 ?? text);
+  const port = portText === undefined ? undefined : Number(portText);
+  if (
+    address === undefined ||
+    !isHost(address) ||
+    (v6 !== undefined && address.family !== 6) ||
+    (port ?? 0) > 65_535
+  ) {
+    return undefined;
+  }
+  return { address: formatAddress(address), port };
+}
 
 /** `host:port` or `[v6]:port`; stays a text, for a map of nodes has texts as values everywhere. */
 export const listenAddress = z.string().refine((text) => parseListen(text) !== undefined, {

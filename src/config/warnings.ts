@@ -1,5 +1,6 @@
 import { parseAddress } from '../core/address.ts';
 import { type Problem } from './draft.ts';
+import { lvsWarnings } from './lvs-warnings.ts';
 import { type Config, type PerNode } from './schema.ts';
 import { addressLifetimeSeconds } from './settings.ts';
 import { timersFrom } from './timers.ts';
@@ -12,6 +13,7 @@ export function warningsOf(config: Config): Problem[] {
     ...gateWarnings(config),
     ...failbackWarnings(config),
     ...pathWarnings(config),
+    ...lvsWarnings(config),
     ...apiWarnings(config),
   ];
 }

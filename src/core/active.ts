@@ -3,7 +3,7 @@ import { announceAgain, announcementGapMs } from './announcement.ts';
 import { renewGapMs } from './claim.ts';
 import { ruleDuel } from './duel.ts';
 import { effectivePriority, isBetterThanPeer, isPeerSilent } from './eligibility.ts';
-import { probePatienceMs, silentForMs } from './evidence.ts';
+import { probePatienceMs, silentForMs, silentSince } from './evidence.ts';
 import { giveUpHandover, startHandover } from './handover.ts';
 import { leaveOffice, stopNow } from './leave.ts';
 import { type Active } from './office.ts';
@@ -117,8 +117,7 @@ export function activeDuesMs(
 
 /** When the wire is asked for a second owner: not while the peer is heard. */
 function askDueMs(state: DirectorState, { askAtMs }: Active, settings: Settings): number {
-  const heardAtMs = Math.max(state.peer?.heardAtMs ?? state.listeningSinceMs, state.listeningSinceMs);
-  return Math.max(askAtMs, heardAtMs + probePatienceMs(state, settings));
+  return Math.max(askAtMs, silentSince(state) + probePatienceMs(state, settings));
 }
 
 /** Often right after a claim, when another may have claimed at the same moment; then so that a wire hardly notices. */

@@ -1,7 +1,6 @@
 /** The director out of office: what it waits for, what it asks the wire, and when it goes. */
 import { startClaim } from './claim.ts';
-import { refusalOf } from './eligibility.ts';
-import { isContested, probe, probePatienceMs, targetsOf, verdict } from './evidence.ts';
+import { isContested, probe, probePatienceMs, silentSince, targetsOf, verdictDue } from './evidence.ts';
 import { isFitToReturn } from './failback.ts';
 import { stopNow } from './leave.ts';
 import { type Backup, newBackup } from './office.ts';
@@ -27,15 +26,14 @@ export function settleBackup(state: DirectorState, office: Backup, atMs: number,
   if (due !== undefined && atMs >= due.atMs) {
     return startClaim(state, due.why(atMs), 0, atMs);
   }
-  if (settings.canProbe && refusalOf(state, atMs) === 'none') {
-    const why = verdict(state, office, atMs, settings);
-    if (why !== undefined) {
-      return startClaim(state, why, 0, atMs);
-    }
-    const dueMs = probeDueMs(state, office, settings);
-    if (dueMs !== undefined && atMs >= dueMs) {
-      return ask(state, office, atMs, settings);
-    }
+  const verdict = evidenceDue(state, office, settings);
+  const isTooLate = verdict !== undefined && atMs > verdict.untilMs;
+  if (verdict !== undefined && atMs >= verdict.atMs && !isTooLate) {
+    return startClaim(state, verdict.why(atMs), 0, atMs);
+  }
+  const askAtMs = probeDueMs(state, office, settings);
+  if (isTooLate || (askAtMs !== undefined && atMs >= askAtMs)) {
+    return ask(state, office, atMs, settings);
   }
   if (state.takeOver !== undefined && atMs >= state.takeOver.untilMs) {
     const { commandId } = state.takeOver;
@@ -46,13 +44,36 @@ export function settleBackup(state: DirectorState, office: Backup, atMs: number,
   return [preferredAtMs === state.preferredAtMs ? state : { ...state, preferredAtMs }, []];
 }
 
-/** When the wire is to be asked next; undefined when this backup could not act on the answer. */
-export function probeDueMs(state: DirectorState, office: Backup, settings: Settings): number | undefined {
-  if (!settings.canProbe || office.servesUntilMs !== undefined || state.isMaintenance || state.isStopping) {
+/** When a backup does something by itself, but for what `claimDue` tells. */
+export function backupDuesMs(
+  state: DirectorState,
+  office: Backup,
+  settings: Settings,
+): readonly (number | undefined)[] {
+  return [
+    office.servesUntilMs,
+    state.takeOver?.untilMs,
+    evidenceDue(state, office, settings)?.atMs,
+    probeDueMs(state, office, settings),
+  ];
+}
+
+/** Could this backup act on what the wire says? Then it is worth asking. */
+function heedsWire(state: DirectorState, office: Backup, settings: Settings): boolean {
+  return settings.canProbe && office.servesUntilMs === undefined && !state.isMaintenance && !state.isStopping;
+}
+
+function evidenceDue(state: DirectorState, office: Backup, settings: Settings) {
+  const due = heedsWire(state, office, settings) ? verdictDue(state, office, settings) : undefined;
+  return due === undefined ? undefined : { ...due, atMs: Math.max(due.atMs, state.holdUntilMs) };
+}
+
+/** When the wire is to be asked next. */
+function probeDueMs(state: DirectorState, office: Backup, settings: Settings): number | undefined {
+  if (!heedsWire(state, office, settings)) {
     return undefined;
   }
-  const countedFromMs = Math.max(state.peer?.heardAtMs ?? state.listeningSinceMs, state.listeningSinceMs);
-  const beginsAtMs = countedFromMs + probePatienceMs(state, settings);
+  const beginsAtMs = silentSince(state) + probePatienceMs(state, settings);
   return Math.max(office.evidence?.probeAtMs ?? beginsAtMs, state.holdUntilMs);
 }
 

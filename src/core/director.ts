@@ -13,10 +13,10 @@
 import { activeDuesMs, endDuelInSilence, meet, meetOnWire, settleActive } from './active.ts';
 import { advertisementOf } from './advertise.ts';
 import { announceAgain } from './announcement.ts';
-import { becomeBackup, probeDueMs, settleBackup, withoutEvidence } from './backup.ts';
+import { backupDuesMs, becomeBackup, settleBackup, withoutEvidence } from './backup.ts';
 import { becomeActive, failClaim } from './claim.ts';
 import { handleCommand } from './command.ts';
-import { hearAnswer } from './evidence.ts';
+import { hearAnswer, knowNeighbors } from './evidence.ts';
 import { trustsFromMs } from './eligibility.ts';
 import { heedAnswer, heedRequest, heedWish, startHandover } from './handover.ts';
 import { leaveOffice, stopNow } from './leave.ts';
@@ -47,6 +47,7 @@ export function initialState(settings: Settings): DirectorState {
     foreignCount: 0,
     contestCount: 0,
     isMaintenance: false,
+    isBehind: false,
     advertiseAtMs: Number.POSITIVE_INFINITY,
     listeningSinceMs: 0,
     holdUntilMs: 0,
@@ -88,10 +89,8 @@ export function nextDeadlineMs(state: DirectorState, settings: Settings): number
       break;
     case 'backup':
       due.push(
-        office.servesUntilMs,
-        state.takeOver?.untilMs,
         claimDue(state, state.advertiseAtMs, settings)?.atMs,
-        probeDueMs(state, office, settings),
+        ...backupDuesMs(state, office, settings),
       );
       break;
     case 'claiming':
@@ -162,6 +161,10 @@ function handle(state: DirectorState, event: DirectorEvent, settings: Settings):
       return meetOnWire(seeNeighbor(state, event, settings), event, settings);
     case 'path-reported':
       return [takeReport(state, event, settings), []];
+    case 'sync-reported':
+      return [{ ...state, isBehind: !event.isCaughtUp }, []];
+    case 'neighbors-known':
+      return [knowNeighbors(state, event, settings), []];
     case 'wire-flooded':
       return [withoutEvidence(state), []];
     case 'carrier':

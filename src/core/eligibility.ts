@@ -29,10 +29,18 @@ export function handoverRefusal(state: DirectorState, peer: Peer, atMs: number, 
   if (peer.advertisement.configDigest !== settings.configDigest && !peer.advertisement.isHandoverForced) {
     return 'configuration-differs';
   }
+  if (state.isBehind && isWell(peer) && !peer.advertisement.isHandoverForced) {
+    return 'not-in-sync';
+  }
   if (isWorsePlaced(state, peer.advertisement, settings) && !peer.advertisement.isHandoverForced) {
     return 'path-down';
   }
   return 'none';
+}
+
+/** It asks by choice: it does not stop, and has lost nothing. Otherwise connections are better reset than not served. */
+function isWell({ advertisement }: Peer): boolean {
+  return advertisement.refusal === 'none' && advertisement.pathsOk.every((isOk) => isOk);
 }
 
 /** Is the other director heard no longer, on any link? One never heard is silent, too. */

@@ -1,10 +1,12 @@
 /**
  * Asking the wire instead of only waiting for silence.
  *
- * Theory of operation. A peer that is silent on all links for one and a half intervals may be dead, or its
+ * Theory of operation. A peer that is silent on all links for about one and a half intervals may be dead, or its
  * heartbeats may be lost. The kernel of a live owner answers ARP whatever its daemon does, until the lease
  * ends; a dead host answers nothing. So the backup asks, every few milliseconds, who has the floating
- * addresses. Unanswered three times over 12 ms, at the latest with the lease the peer no longer owns them.
+ * addresses. Unanswered three times over 12 ms, at the latest with the lease the peer no longer owns them. Where
+ * no gate shuts with the lease, an answer that was only slow would leave two owners for seconds: there the peer
+ * has two intervals to answer.
  * One thing could deceive: that nobody at all is heard because this director's own cable is out. So a
  * neighbour that is not the peer must have answered meanwhile, before less than `deadMs` is enough.
  *
@@ -23,6 +25,7 @@ import {
   type Target,
   type Why,
 } from './state.ts';
+import { type ClaimDue } from './vacancy.ts';
 
 /** Time enough for an answer on any local wire, and short against a lease. */
 const probeGapMs = 4;
@@ -39,18 +42,25 @@ const foreignGapMs = 1000;
 
 /** How long nothing was heard on any link; never counted from before we were listening ourselves. */
 export function silentForMs(state: DirectorState, atMs: number): number {
-  return atMs - Math.max(state.peer?.heardAtMs ?? state.listeningSinceMs, state.listeningSinceMs);
+  return atMs - silentSince(state);
+}
+
+export function silentSince({ peer, listeningSinceMs }: DirectorState): number {
+  return Math.max(peer?.heardAtMs ?? listeningSinceMs, listeningSinceMs);
 }
 
 /**
- * The silence that is looked into: one and a half intervals, or one when a link has lost its carrier, for the other
- * end of the cable may have died.
+ * The silence that is looked into: one and a half intervals, or less where the wire would not have said enough
+ * by the end of the second; or one when a link has lost its carrier, for the other end of the cable may have died.
  */
 export function probePatienceMs(state: DirectorState, settings: Settings): number {
+  const { intervalMs } = settings;
   const hasLostCarrier = settings.links.some(({ interfaceName }) =>
     state.downInterfaces.includes(interfaceName),
   );
-  return (hasLostCarrier ? 1 : 1.5) * settings.intervalMs;
+  return hasLostCarrier
+    ? intervalMs
+    : Math.max(1.25 * intervalMs, Math.min(1.5 * intervalMs, 2 * intervalMs - leastUnansweredMs));
 }
 
 /** Begins or goes on probing; the targets are the paths', or neighbours where none is configured. */
@@ -81,49 +91,95 @@ export function targetsOf(state: DirectorState, atMs: number, settings: Settings
         .map(({ interfaceName, address }) => ({ interfaceName, address }));
 }
 
-/** Nobody answered for long enough; one probe's answer may still be under way. */
-function isUnanswered(evidence: Evidence, atMs: number): boolean {
-  return evidence.unansweredCount >= leastUnanswered && atMs - evidence.unansweredFromMs >= leastUnansweredMs;
-}
-
-/** May a backup take office on what the wire has said, and why? */
-export function verdict(
+/**
+ * When a backup takes office on what the wire has said so far, should it say nothing else; undefined if it
+ * would not. What a neighbour proved is true for a moment only, so a late riser may find the time is over.
+ */
+export function verdictDue(
   state: DirectorState,
   office: Backup,
-  atMs: number,
   settings: Settings,
-): Why | undefined {
-  const { evidence, contestedAtMs } = office;
-  const silentMs = silentForMs(state, atMs);
+): (ClaimDue & { readonly untilMs: number }) | undefined {
+  const { evidence } = office;
   // Where a path is configured and its target does not answer, this director is cut off itself.
   if (evidence === undefined || hasNoCarrier(state, settings)) {
     return undefined;
   }
-  const provenBy = isProofFresh(evidence, contestedAtMs !== undefined, atMs) ? evidence.provenBy : undefined;
-  if (wirePaths(settings).length > 0 && provenBy === undefined) {
-    return undefined;
-  }
-  if (contestedAtMs !== undefined && isContestTimeUp(contestedAtMs, atMs, settings)) {
-    return { kind: 'contest-timeout', silentMs };
-  }
-  if (!isUnanswered(evidence, atMs)) {
-    return undefined;
-  }
-  if (silentMs < electionMs(state, office, settings)) {
-    return undefined;
-  }
-  const { unansweredCount } = evidence;
+  const provenUntilMs = provenUntil(evidence, office);
+  const mustBeProven = wirePaths(settings).length > 0;
+  const askedAtMs = evidence.probeAtMs - gapMs(office);
+  return grounds(state, office, evidence, settings)
+    .map(({ needsProof, ...ground }) => ({
+      ...ground,
+      untilMs: needsProof || mustBeProven ? provenUntilMs : Number.POSITIVE_INFINITY,
+    }))
+    .filter(({ atMs, untilMs }) => untilMs >= Math.max(atMs, askedAtMs))
+    .sort((a, b) => a.atMs - b.atMs)[0];
+}
+
+type Ground = ClaimDue & { readonly needsProof?: true };
+
+/** The grounds to take office that stand as long as the peer does not answer, each with its time. */
+function grounds(
+  state: DirectorState,
+  office: Backup,
+  evidence: Evidence,
+  settings: Settings,
+): readonly Ground[] {
+  const { contestedAtMs } = office;
+  const { unansweredCount, provenBy } = evidence;
+  const silentSinceMs = silentSince(state);
+  const silentMs = (atMs: number) => atMs - silentSinceMs;
   const linkCount = settings.links.length;
+  const { contested, deadMs, intervalMs } = settings;
+  const timeout: readonly Ground[] =
+    contestedAtMs !== undefined && contested.kind === 'claim-after'
+      ? [
+          {
+            atMs: contestedAtMs + contested.afterMs,
+            why: (atMs) => ({ kind: 'contest-timeout', silentMs: silentMs(atMs) }),
+          },
+        ]
+      : [];
+  // One probe's answer may still be under way.
+  if (unansweredCount < leastUnanswered) {
+    return timeout;
+  }
+  const unansweredAtMs = Math.max(
+    evidence.unansweredFromMs + patienceMs(settings),
+    silentSinceMs + electionMs(state, office, settings),
+  );
   if (contestedAtMs !== undefined) {
-    return { kind: 'contest-over', silentMs, unansweredCount };
+    const over: Ground = {
+      atMs: unansweredAtMs,
+      why: (atMs) => ({ kind: 'contest-over', silentMs: silentMs(atMs), unansweredCount }),
+    };
+    return [...timeout, over];
   }
   if (state.peer === undefined) {
-    return { kind: 'nobody-answered', listenedMs: silentMs };
+    const why = (atMs: number): Why => ({ kind: 'nobody-answered', listenedMs: silentMs(atMs) });
+    return [{ atMs: unansweredAtMs, why }];
   }
-  if (provenBy !== undefined && silentMs >= 2 * settings.intervalMs) {
-    return { kind: 'evidence', silentMs, linkCount, unansweredCount, provenBy };
-  }
-  return silentMs >= settings.deadMs ? { kind: 'silence', silentMs, linkCount } : undefined;
+  const silence: Ground = {
+    atMs: Math.max(unansweredAtMs, silentSinceMs + deadMs),
+    why: (atMs) => ({ kind: 'silence', silentMs: silentMs(atMs), linkCount }),
+  };
+  return provenBy === undefined
+    ? [silence]
+    : [
+        {
+          needsProof: true,
+          atMs: Math.max(unansweredAtMs, silentSinceMs + 2 * intervalMs),
+          why: (atMs) => ({
+            kind: 'evidence',
+            silentMs: silentMs(atMs),
+            linkCount,
+            unansweredCount,
+            provenBy,
+          }),
+        },
+        silence,
+      ];
 }
 
 /**
@@ -139,18 +195,22 @@ function electionMs(state: DirectorState, { hasLeftOffice }: Backup, settings: S
   return leastMs + deferenceMs(state, settings) + (hasLeftOffice ? 2 * settings.intervalMs : 0);
 }
 
-/** A neighbour answered one of the latest probes: what the peer does not answer now, it could have heard. */
-function isProofFresh({ provenAtMs }: Evidence, isContested: boolean, atMs: number): boolean {
-  const gapMs = isContested ? contestedProbeGapMs : probeGapMs;
-  return provenAtMs !== undefined && atMs - provenAtMs <= leastUnansweredMs + gapMs;
+/** How long the peer must have left the questions unanswered. */
+function patienceMs({ gate, intervalMs }: Settings): number {
+  return gate === 'nftables' ? leastUnansweredMs : Math.max(leastUnansweredMs, 2 * intervalMs);
+}
+
+/** Until when it counts that a neighbour answered: what the peer does not answer meanwhile, it could have heard. */
+function provenUntil({ provenAtMs }: Evidence, office: Backup): number {
+  return provenAtMs === undefined ? Number.NEGATIVE_INFINITY : provenAtMs + leastUnansweredMs + gapMs(office);
+}
+
+function gapMs({ contestedAtMs }: Backup): number {
+  return contestedAtMs === undefined ? probeGapMs : contestedProbeGapMs;
 }
 
 function hasNoCarrier(state: DirectorState, settings: Settings): boolean {
   return settings.floating.every(({ interfaceName }) => state.downInterfaces.includes(interfaceName));
-}
-
-function isContestTimeUp(contestedAtMs: number, atMs: number, { contested }: Settings): boolean {
-  return contested.kind === 'claim-after' && atMs - contestedAtMs >= contested.afterMs;
 }
 
 /** Silent for so long that only the answers for the addresses keep this director from claiming them. */
@@ -218,6 +278,23 @@ function heardNeighbor(
   }
   const others = state.neighbors.filter((neighbor) => !isSame(neighbor, target));
   return { ...proven, neighbors: [{ ...target, seenAtMs: atMs }, ...others].slice(0, mostNeighbors) };
+}
+
+/** Takes in who might be asked: after those who were seen themselves, for only an answer proves anything. */
+export function knowNeighbors(
+  state: DirectorState,
+  { atMs, targets }: Extract<DirectorEvent, { kind: 'neighbors-known' }>,
+  settings: Settings,
+): DirectorState {
+  if (wirePaths(settings).length > 0) {
+    return state;
+  }
+  const seen = state.neighbors.filter(({ seenAtMs }) => atMs - seenAtMs < neighborAgeMs);
+  const isNew = (target: Target) =>
+    !seen.some((known) => isSame(known, target)) &&
+    !settings.floating.some(({ address }) => address === target.address);
+  const known = targets.filter(isNew).map((target) => ({ ...target, seenAtMs: atMs }));
+  return { ...state, neighbors: [...seen, ...known].slice(0, mostNeighbors) };
 }
 
 /**

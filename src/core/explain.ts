@@ -1,10 +1,11 @@
-import { isScript } from './paths.ts';
+import { trackKind } from './paths.ts';
 import { type StepRecord } from './record.ts';
 import {
   type CommandOutcome,
   type CommandRefusal,
   type DirectorState,
   type HandoverCause,
+  type PathSetting,
   type Refusal,
   type Settings,
   statedRole,
@@ -77,6 +78,8 @@ function explainEvent(record: StepRecord, settings: Names): string | undefined {
         ? undefined
         : `${event.mac}, which is not of the pair, claims ${event.address} on ${event.interfaceName}.`;
     case 'path-reported':
+    case 'neighbors-known':
+    case 'sync-reported':
     case 'wire-flooded':
     case 'lease-lost':
     case 'deadline':
@@ -112,14 +115,9 @@ function explainPeer({ before, after, event, effects }: StepRecord, settings: Na
     sentences.push(`${peerName} began a new life and has yet to prove itself.`);
   }
   settings.paths.forEach((path, index) => {
-    const { name, address } = path;
     const isUp = after.paths[index]?.isUp;
     if (isUp !== undefined && isUp !== before.paths[index]?.isUp) {
-      sentences.push(
-        isScript(path)
-          ? `Script ${name} ${isUp ? 'succeeds' : 'fails'}.`
-          : `Path ${name} is ${isUp ? 'up' : `down: ${address} does not answer`}.`,
-      );
+      sentences.push(explainTrack(path, isUp));
     }
   });
   if (after.contestCount !== before.contestCount) {
@@ -137,6 +135,18 @@ function explainPeer({ before, after, event, effects }: StepRecord, settings: Na
     sentences.push(`${nodeName} released the addresses.`);
   }
   return sentences.length > 0 ? sentences.join(' ') : undefined;
+}
+
+function explainTrack(path: PathSetting, isUp: boolean): string {
+  const { name, address } = path;
+  switch (trackKind(path)) {
+    case 'path':
+      return `Path ${name} is ${isUp ? 'up' : `down: ${address} does not answer`}.`;
+    case 'script':
+      return `Script ${name} ${isUp ? 'succeeds' : 'fails'}.`;
+    case 'service':
+      return `Service ${name} is ${isUp ? 'up' : 'down: too few of its real servers are usable'}.`;
+  }
 }
 
 /** The facts of a change of office as a clause without a full stop. */

@@ -12,6 +12,7 @@ export function isFitToReturn(state: DirectorState, atMs: number, settings: Sett
     !isPeerSilent(state, atMs, settings) &&
     peer.advertisement.role === 'active' &&
     settings.priority > peer.advertisement.priority &&
+    !state.isBehind &&
     refusalOf(state, atMs) === 'none'
   );
 }

@@ -12,9 +12,9 @@ export function wirePaths(settings: Settings): readonly PathSetting[] {
   return settings.paths.filter(({ source }) => source === 'wire');
 }
 
-/** A script is a path to nowhere. */
-export function isScript({ address }: PathSetting): boolean {
-  return address === '';
+/** What is watched. A path to nowhere is a script, unless it says that it is a virtual service. */
+export function trackKind({ isService, address }: PathSetting): 'path' | 'script' | 'service' {
+  return isService === true ? 'service' : address === '' ? 'script' : 'path';
 }
 
 /**

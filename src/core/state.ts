@@ -57,9 +57,11 @@ export interface Target {
   readonly address: string;
 }
 
-/** A way to the world that is watched; a script is one without an interface and an address. */
+/** A way to the world that is watched; a script or a virtual service is one without an interface and an address. */
 export interface PathSetting extends Target {
   readonly name: string;
+  /** A virtual service, not a script. */
+  readonly isService?: true;
   /**
    * Who finds out whether it works: this core, by asking the wire with every heartbeat, or somebody slower who
    * reports it. What was reported last stands until it is reported otherwise.
@@ -273,6 +275,8 @@ export interface DirectorState {
   readonly foreignCount: number;
   readonly contestCount: number;
   readonly isMaintenance: boolean;
+  /** The kernel here does not yet know the connections of the peer's: a move on purpose would reset them. */
+  readonly isBehind: boolean;
   /** When the next heartbeat is due. Every tick is compared with it: a late one says that we slept. */
   readonly advertiseAtMs: number;
   /** Silence is counted from here at the earliest: the start, or our own last late tick. */
@@ -346,6 +350,10 @@ export type DirectorEvent =
       readonly index: number;
       readonly isUp: boolean;
     }
+  /** Somebody slower compared the connections that both kernels know. */
+  | { readonly kind: 'sync-reported'; readonly atMs: number; readonly isCaughtUp: boolean }
+  /** Whom this host has lately spoken to, the best to ask first: may be asked where no path is configured. */
+  | { readonly kind: 'neighbors-known'; readonly atMs: number; readonly targets: readonly Target[] }
   /** More is waiting to be read on the wire than could be: what was not heard proves nothing. */
   | { readonly kind: 'wire-flooded'; readonly atMs: number }
   /** The kernel's lease has ended although the director holds the office. */

@@ -80,3 +80,11 @@ export function serviceKey(at: VirtualAddress): string {
 export function endpoint({ address, port }: { readonly address: string; readonly port: number }): string {
   return address.includes(':') ? `[${address}]:${port}` : `${address}:${port}`;
 }
+
+/** Names a real server of a service among all. */
+export function serverId(
+  at: VirtualAddress,
+  server: { readonly address: string; readonly port: number },
+): string {
+  return `${serviceKey(at)} ${endpoint(server)}`;
+}

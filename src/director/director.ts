@@ -10,6 +10,7 @@ import { type ApiPorts } from '../api/ports.ts';
 import { refused, served, type Served } from '../api/refusal.ts';
 import { serveApi } from '../api/server.ts';
 import { loadConfig } from '../config/load.ts';
+import { type LvsOptions, lvsFrom } from '../config/lvs-settings.ts';
 import {
   type ApiSettings,
   apiFrom,
@@ -18,20 +19,26 @@ import {
   settingsFrom,
 } from '../config/settings.ts';
 import { explain } from '../core/explain.ts';
+import { floatingInterfaces } from '../core/tracks.ts';
 import { type Role, type Settings, statedRole } from '../core/state.ts';
 import { type Journal, openJournal } from '../observe/journal.ts';
 import { createLog, type Log } from '../observe/log.ts';
 import { createMetrics } from '../observe/metrics.ts';
 import { logRecord } from '../observe/record-log.ts';
 import { type Status, statusView } from '../observe/status.ts';
+import { type LvsSample } from '../observe/metric-docs.ts';
+import { type Services, servicesView } from '../observe/services.ts';
 import { createTally } from '../observe/tally.ts';
 import { type ToDirector, type ToPulse } from '../pulse/channel.ts';
 import { maintenancePath } from '../pulse/maintenance-file.ts';
 import { createFanOut } from './fan-out.ts';
 import { eventView, selectEvents } from './event-view.ts';
 import { watchLoopLag } from './loop-lag.ts';
-import { createMaintenanceWriter } from './maintenance-writer.ts';
+import { watchNeighbors } from './neighbors.ts';
+import { type LvsRunner, startLvs } from './lvs.ts';
+import { createLvsOperator } from './lvs-operator.ts';
 import { createOperator } from './operator.ts';
+import { createStateWriter } from './state-writer.ts';
 import { createPulseLine, type ProcessChannel, type PulseLine } from './pulse-line.ts';
 import { findOut, type Tracks, watchTracks } from './tracks.ts';
 import { readVersion } from './version.ts';
@@ -40,6 +47,7 @@ export interface DirectorOptions {
   readonly settings: Settings;
   readonly tracks: readonly ReportedTrack[];
   readonly api: ApiSettings;
+  readonly lvs: LvsOptions;
   /** Names by which this host may be asked over the network. */
   readonly hostNames: readonly string[];
   readonly runtimeDir: string;
@@ -73,6 +81,7 @@ export async function runDirector(args: readonly string[]): Promise<void> {
     settings: settingsFrom(config, values.node),
     tracks: reportedFrom(config, values.node),
     api: apiFrom(config, values.node),
+    lvs: lvsFrom(config, values.node),
     hostNames: [hostname(), values.node, config.nodes[values.node]?.host ?? hostname()].map((name) =>
       name.toLowerCase(),
     ),
@@ -120,6 +129,9 @@ export async function startDirector(options: DirectorOptions): Promise<void> {
     onTrouble: (what, detail) => {
       log.warn({ what, detail }, 'trouble at the rim');
     },
+    onNote: (text, bootId) => {
+      lvs?.hear(text, bootId);
+    },
   });
   const tracks = watchTracks({
     tracks: options.tracks,
@@ -136,9 +148,22 @@ export async function startDirector(options: DirectorOptions): Promise<void> {
       }
     },
   });
+  const lvs =
+    options.lvs.mode === 'off'
+      ? undefined
+      : await startLvs({
+          lvs: options.lvs,
+          pair,
+          node: nodeName,
+          stateDir,
+          interfaces: floatingInterfaces(settings),
+          line,
+          log,
+        });
   const api = serveApi({
     ports: createPorts({
       options,
+      lvs,
       line,
       journal,
       version,
@@ -153,16 +178,21 @@ export async function startDirector(options: DirectorOptions): Promise<void> {
     hostNames: options.hostNames,
     ...reportTo(log),
   });
+  if (!settings.paths.some(({ source }) => source === 'wire')) {
+    watchNeighbors(settings, (targets) => {
+      line.tellNeighbors(targets);
+    });
+  }
   process.on('message', (message) => {
     // The parent is this program in the same version: its messages have the type it was compiled with.
     line.receive(message as ToDirector);
   });
-  endWithPulse(api, journal, tracks);
+  endWithPulse([api, journal, ...(lvs === undefined ? [] : [lvs])], tracks);
   log.info({ version }, 'director process started');
 }
 
 /** The end of the channel is the end of the pulse. What was heard last is written, if the disk takes it soon. */
-function endWithPulse(api: AsyncDisposable, journal: AsyncDisposable, tracks: Disposable): void {
+function endWithPulse(closing: readonly AsyncDisposable[], tracks: Disposable): void {
   // Scripts have groups of their own, which would outlive this process.
   process.once('exit', () => {
     tracks[Symbol.dispose]();
@@ -170,7 +200,7 @@ function endWithPulse(api: AsyncDisposable, journal: AsyncDisposable, tracks: Di
   const end = () => {
     tracks[Symbol.dispose]();
     setTimeout(() => process.exit(), closeGraceMs);
-    void Promise.all([api[Symbol.asyncDispose](), journal[Symbol.asyncDispose]()]).then(() => process.exit());
+    void Promise.all(closing.map((open) => open[Symbol.asyncDispose]())).then(() => process.exit());
   };
   if (process.connected) {
     process.once('disconnect', end);
@@ -215,6 +245,7 @@ function reportTo(log: Log) {
 
 interface Sources {
   readonly options: DirectorOptions;
+  readonly lvs: LvsRunner | undefined;
   readonly line: PulseLine;
   readonly journal: Journal;
   readonly version: string;
@@ -230,6 +261,8 @@ function createPorts(sources: Sources): ApiPorts {
   const { settings, stateDir } = options;
   const { pair, nodeName } = settings;
   const metrics = createMetrics();
+  const services = sources.lvs?.services;
+  const lvs = createLvsOperator(options.lvs, services);
   const lag = watchLoopLag();
 
   async function status(): Promise<Served<Status>> {
@@ -250,9 +283,18 @@ function createPorts(sources: Sources): ApiPorts {
         extraProblems: [
           ...sources.apiProblems(),
           ...(journalProblem === undefined ? [] : [`Events are not kept on disk: ${journalProblem}.`]),
+          ...lvsProblems(await lvs.services()),
+          ...(sources.lvs?.problems() ?? []),
         ],
       }),
     );
+  }
+
+  async function lvsSample(): Promise<LvsSample | undefined> {
+    const snapshot = await services?.snapshot();
+    return snapshot === undefined
+      ? undefined
+      : { snapshot, services: servicesView(snapshot, options.lvs.mode, options.lvs.settings) };
   }
 
   return {
@@ -268,16 +310,34 @@ function createPorts(sources: Sources): ApiPorts {
         transitions: tally.transitions(),
         eventLoopLagSeconds: lag.seconds(),
         journalFailures: journal.failures(),
+        lvs: await lvsSample(),
       });
       return { contentType: metrics.contentType, text };
     },
+    ...lvs,
     events: (query) => selectEvents(journal.entries({ sinceId: query.since }), query),
     subscribe: (listener) => events.subscribe(listener),
     ...createOperator({
       settings,
       line,
       status,
-      writeMaintenance: createMaintenanceWriter(maintenancePath(stateDir, pair, nodeName)),
+      writeMaintenance: createStateWriter(maintenancePath(stateDir, pair, nodeName)),
     }),
   };
+}
+
+/** What is not as it should be with the virtual services, as the status says it. */
+function lvsProblems(services: Served<Services>): readonly string[] {
+  if (!services.ok) {
+    return [];
+  }
+  const { problem } = services.value;
+  const down = services.value.services.filter(({ up }) => !up);
+  return [
+    ...(problem === null ? [] : [`The IPVS table cannot be read or changed: ${problem.detail}.`]),
+    ...down.map(
+      ({ service, name, usable, quorum }) =>
+        `The virtual service ${name ?? service} has ${usable} usable real servers and needs ${quorum}.`,
+    ),
+  ];
 }

@@ -1,8 +1,9 @@
 import { randomUUID } from 'node:crypto';
 import { type StepRecord } from '../core/record.ts';
 import { fail, ok, type Result } from '../core/result.ts';
-import { type Command, type CommandOutcome } from '../core/state.ts';
+import { type Command, type CommandOutcome, type Target } from '../core/state.ts';
 import { type PulseSnapshot, type ToDirector, type ToPulse } from '../pulse/channel.ts';
+import { fitsNote } from '../wire/note.ts';
 
 /** The process channel to the pulse, as `process` offers it to a child. */
 export interface ProcessChannel {
@@ -21,19 +22,30 @@ export interface PulseLine {
   command(command: Command, timeoutMs: number): Promise<Result<CommandOutcome, 'no-outcome' | 'too-many'>>;
   /** What a track was found to be. */
   report(name: string, isUp: boolean): void;
+  /** Does this host's kernel know the connections of the peer's? */
+  reportSync(isCaughtUp: boolean): void;
+  /** Whom the pulse may ask where no path is configured. */
+  tellNeighbors(targets: readonly Target[]): void;
+  /**
+   * Writes to the peer's director process. It may get lost, and then nobody says so: what still holds is
+   * written again. At most 1024 bytes of UTF-8, and one text per heartbeat in the long run.
+   */
+  tellPeer(text: string): Result<undefined, 'too-long'>;
 }
 
 export interface PulseLineOptions {
   readonly channel: ProcessChannel;
   readonly onRecord: (record: StepRecord) => void;
   readonly onTrouble: (what: string, detail: string) => void;
+  /** The peer's director process wrote something, in the boot of its pulse with this id. Never an older text after a newer one. */
+  readonly onNote?: (text: string, bootId: string) => void;
 }
 
 /** The pulse answers from memory: one that needs longer is frozen. */
 const snapshotPatienceMs = 400;
 const mostCommands = 16;
 
-export function createPulseLine({ channel, onRecord, onTrouble }: PulseLineOptions): PulseLine {
+export function createPulseLine({ channel, onRecord, onTrouble, onNote }: PulseLineOptions): PulseLine {
   const outcomes = new Map<string, (outcome: CommandOutcome) => void>();
   let last: PulseSnapshot | undefined;
   let awaited: { readonly id: string; readonly take: (snapshot: PulseSnapshot) => void } | undefined;
@@ -74,6 +86,9 @@ export function createPulseLine({ channel, onRecord, onTrouble }: PulseLineOptio
         case 'trouble':
           onTrouble(message.what, message.detail);
           return;
+        case 'note':
+          onNote?.(message.text, message.bootId);
+          return;
       }
     },
     snapshot() {
@@ -95,6 +110,19 @@ export function createPulseLine({ channel, onRecord, onTrouble }: PulseLineOptio
     },
     report(name, isUp) {
       send({ kind: 'report', name, isUp });
+    },
+    reportSync(isCaughtUp) {
+      send({ kind: 'sync', isCaughtUp });
+    },
+    tellNeighbors(targets) {
+      send({ kind: 'neighbors', targets });
+    },
+    tellPeer(text) {
+      if (!fitsNote(text)) {
+        return fail('too-long');
+      }
+      send({ kind: 'note', text });
+      return ok(undefined);
     },
   };
 }

@@ -1,5 +1,7 @@
 import { type Settings, statedRole } from '../core/state.ts';
 import { floatingInterfaces } from '../core/tracks.ts';
+import { serviceMetricDocs } from './service-metric-docs.ts';
+import { type Services, type ServicesSnapshot } from './services.ts';
 import { type Histogram, type PulseSnapshot } from './snapshot.ts';
 import { isHeardByPeer, isLinkHeard, isOkAtPeer, isPeerHeard } from './status.ts';
 import { roles, type Transition } from './tally.ts';
@@ -16,6 +18,13 @@ export interface MetricsSample {
   readonly transitions: readonly Transition[];
   readonly eventLoopLagSeconds: number;
   readonly journalFailures: number;
+  /** Undefined where virtual services are none of this director's business. */
+  readonly lvs?: LvsSample | undefined;
+}
+
+export interface LvsSample {
+  readonly snapshot: ServicesSnapshot;
+  readonly services: Services;
 }
 
 export interface Reading {
@@ -37,8 +46,13 @@ export type MetricDoc =
     })
   | (MetricText & {
       readonly type: 'histogram';
-      readonly read: (sample: MetricsSample) => Histogram | undefined;
+      readonly read: (sample: MetricsSample) => readonly HistogramReading[];
     });
+
+export interface HistogramReading {
+  readonly labels: Readonly<Record<string, string>>;
+  readonly histogram: Histogram;
+}
 
 /**
  * Every metric of vipair: the only truth for the registry and the table in the README. Once released, a
@@ -62,7 +76,7 @@ export const metricDocs: readonly MetricDoc[] = [
     type: 'histogram',
     labels: [],
     help: 'From the decision to take over to the last announcement handed to the kernel.',
-    read: ({ snapshot }) => snapshot?.claims.durations,
+    read: ({ snapshot }) => unlabelled(snapshot?.claims.durations),
   },
   perLink('counter', 'vipair_heartbeats_sent_total', 'Heartbeats sent.', ({ sent }) => sent),
   perLink(
@@ -90,6 +104,25 @@ export const metricDocs: readonly MetricDoc[] = [
     help: 'Datagrams that were no heartbeat of the peer, by reason.',
     read: ({ snapshot }) =>
       Object.entries(snapshot?.refused ?? {}).map(([reason, value]) => ({ labels: { reason }, value })),
+  },
+  counter('vipair_notes_sent_total', 'Notes to the director process of the peer.', ({ notes }) => notes.sent),
+  counter(
+    'vipair_notes_received_total',
+    'Notes of the director process of the peer.',
+    ({ notes }) => notes.received,
+  ),
+  counter(
+    'vipair_notes_dropped_total',
+    'Notes that were not sent: too long, too many, or no peer to read them.',
+    ({ notes }) => notes.dropped,
+  ),
+  {
+    name: 'vipair_notes_refused_total',
+    type: 'counter',
+    labels: ['reason'],
+    help: 'Datagrams that were no note of the peer or none to be read now, by reason.',
+    read: ({ snapshot }) =>
+      Object.entries(snapshot?.notes.refused ?? {}).map(([reason, value]) => ({ labels: { reason }, value })),
   },
   perLink('gauge', 'vipair_link_up', 'The peer was heard on the link within the dead time.', (link, at) =>
     Number(isLinkHeard(link, at.snapshot, at.settings.deadMs)),
@@ -244,7 +277,7 @@ export const metricDocs: readonly MetricDoc[] = [
     type: 'histogram',
     labels: [],
     help: 'How late the pulse woke for what was due.',
-    read: ({ snapshot }) => snapshot?.lateness,
+    read: ({ snapshot }) => unlabelled(snapshot?.lateness),
   },
   {
     name: 'vipair_pulse_up',
@@ -277,6 +310,7 @@ export const metricDocs: readonly MetricDoc[] = [
     help: 'Longest delay of the event loop of the director process in the last 15 to 30 s.',
     read: ({ eventLoopLagSeconds }) => [{ labels: {}, value: eventLoopLagSeconds }],
   },
+  ...serviceMetricDocs,
   {
     name: 'vipair_build_info',
     type: 'gauge',
@@ -360,6 +394,10 @@ function state(
         : all.map((value) => ({ labels: { [label]: value }, value: Number(value === current) }));
     },
   };
+}
+
+function unlabelled(histogram: Histogram | undefined): readonly HistogramReading[] {
+  return histogram === undefined ? [] : [{ labels: {}, histogram }];
 }
 
 /** A value that is not known is left out: a made-up 0 would be believed. */

@@ -5,8 +5,7 @@ import {
   type HistogramConfiguration,
   Registry,
 } from 'prom-client';
-import { metricDocs, type MetricsSample } from './metric-docs.ts';
-import { type Histogram } from './snapshot.ts';
+import { type HistogramReading, metricDocs, type MetricsSample } from './metric-docs.ts';
 
 export interface Metrics {
   readonly contentType: string;
@@ -69,7 +68,7 @@ function empty(metric: Pick<Gauge, 'reset' | 'remove'>): void {
 
 /** A histogram that somebody else counted: prom-client can only observe one value after the other. */
 class CountedHistogram extends PrometheusHistogram {
-  counted: Histogram | undefined;
+  counted: readonly HistogramReading[] = [];
   readonly #text: Pick<HistogramConfiguration<string>, 'name' | 'help'>;
 
   constructor(options: HistogramConfiguration<string>) {
@@ -79,25 +78,27 @@ class CountedHistogram extends PrometheusHistogram {
 
   /** What the registry asks for when it writes text; prom-client's own would write what was observed. */
   getForPromString() {
-    const values = this.counted === undefined ? [] : valuesOf(this.counted, this.#text.name);
+    const values = this.counted.flatMap((reading) => valuesOf(reading, this.#text.name));
     return Promise.resolve({ ...this.#text, type: 'histogram', aggregator: 'sum', values });
   }
 }
 
-function valuesOf({ boundsMs, counts, sumMs, count }: Histogram, name: string) {
+function valuesOf({ labels, histogram }: HistogramReading, name: string) {
+  const { boundsMs, counts, sumMs, count } = histogram;
+  const bucket = (le: number | string, value: number) => ({
+    labels: { ...labels, le },
+    value,
+    metricName: `${name}_bucket`,
+  });
   const buckets = boundsMs.flatMap((boundMs, index) => {
     const value = counts[index];
     // The last bound may be Infinity, which is null once it came over the channel; it is added below.
-    return value === undefined || !Number.isFinite(boundMs) ? [] : [bucket(name, boundMs / 1000, value)];
+    return value === undefined || !Number.isFinite(boundMs) ? [] : [bucket(boundMs / 1000, value)];
   });
   return [
     ...buckets,
-    bucket(name, '+Inf', count),
-    { labels: {}, value: sumMs / 1000, metricName: `${name}_sum` },
-    { labels: {}, value: count, metricName: `${name}_count` },
+    bucket('+Inf', count),
+    { labels, value: sumMs / 1000, metricName: `${name}_sum` },
+    { labels, value: count, metricName: `${name}_count` },
   ];
-}
-
-function bucket(name: string, le: number | string, value: number) {
-  return { labels: { le }, value, metricName: `${name}_bucket` };
 }

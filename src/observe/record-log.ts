@@ -39,6 +39,8 @@ export function logRecord(log: Log, record: StepRecord, sentence: string): void 
     case 'wire-flooded':
     case 'answer-heard':
     case 'path-reported':
+    case 'neighbors-known':
+    case 'sync-reported':
     case 'deadline':
     case 'advertisement':
     case 'claimed':

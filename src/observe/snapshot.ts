@@ -11,6 +11,7 @@ export interface PulseSnapshot {
   readonly links: readonly LinkCounts[];
   readonly floating: readonly FloatingCounts[];
   readonly refused: Readonly<Record<string, number>>;
+  readonly notes: NoteCounts;
   /** Why real-time scheduling is not in force, or undefined when it is. */
   readonly realtimeProblem: string | undefined;
   /** How the kernel is spoken to: system calls, or the commands `ip` and `arping`. */
@@ -40,6 +41,16 @@ export interface LinkCounts {
   /** RFC 3550 §6.4.1 estimate of the variation of the arrival gaps. */
   readonly jitterMs: number | undefined;
   readonly roundTripMs: number | undefined;
+}
+
+/** Notes of the director processes to each other, each counted once however many links there are. */
+export interface NoteCounts {
+  readonly sent: number;
+  readonly received: number;
+  /** Written and not sent: too long, too many, or no peer to read them. */
+  readonly dropped: number;
+  /** Datagrams that said they were notes, by reason. */
+  readonly refused: Readonly<Record<string, number>>;
 }
 
 export interface FloatingCounts {

@@ -1,5 +1,5 @@
 import { explainWhy, formatMs } from '../core/explain.ts';
-import { isScript } from '../core/paths.ts';
+import { trackKind } from '../core/paths.ts';
 import { floatingInterfaces, tracksOf } from '../core/tracks.ts';
 import {
   type DirectorState,
@@ -36,7 +36,7 @@ export interface Status {
     readonly held: boolean;
   }[];
   readonly links: readonly LinkStatus[];
-  /** Paths and scripts. */
+  /** Paths, scripts, and virtual services that can move the office. */
   readonly paths: readonly PathStatus[];
   readonly interfaces: readonly InterfaceStatus[];
   /** Since when the silent peer still answers for the addresses, ISO 8601; null when it does not. */
@@ -93,9 +93,9 @@ export interface LinkStatus {
 
 export interface PathStatus {
   readonly name: string;
-  /** How it is found out: by ARP or ND with every heartbeat, by ping, or by a script. */
-  readonly kind: 'arp' | 'icmp' | 'script';
-  /** Null of a script, as is `target`. */
+  /** How it is found out: by ARP or ND with every heartbeat, by ping, by a script, or by the real servers of a service. */
+  readonly kind: 'arp' | 'icmp' | 'script' | 'service';
+  /** Null of a script and a service, as is `target`. */
   readonly interface: string | null;
   readonly target: string | null;
   /** Null until it answered or was given up for the first time. */
@@ -220,11 +220,13 @@ function pathStatus(
   },
 ): PathStatus {
   const { name, interfaceName, address, source, isRequired, score } = path;
+  const kind = trackKind(path);
+  const isPath = kind === 'path';
   return {
     name,
-    kind: isScript(path) ? 'script' : source === 'wire' ? 'arp' : 'icmp',
-    interface: isScript(path) ? null : interfaceName,
-    target: isScript(path) ? null : address,
+    kind: isPath ? (source === 'wire' ? 'arp' : 'icmp') : kind,
+    interface: isPath ? interfaceName : null,
+    target: isPath ? address : null,
     up: snapshot.state.paths[index]?.isUp ?? null,
     peerUp: isOkAtPeer(snapshot, index, settings) ?? null,
     required: isRequired,
@@ -334,8 +336,14 @@ function pathProblem(path: PathSetting, isDown: boolean, complaint: string | und
   if (!isDown && complaint === undefined) {
     return [];
   }
-  const [what, silence] = isScript(path) ? ['Script', 'fails'] : ['Path', `${path.address} does not answer`];
-  return [`${what} ${path.name}: ${complaint ?? silence}.`];
+  switch (trackKind(path)) {
+    case 'path':
+      return [`Path ${path.name}: ${complaint ?? `${path.address} does not answer`}.`];
+    case 'script':
+      return [`Script ${path.name}: ${complaint ?? 'fails'}.`];
+    case 'service':
+      return [`Service ${path.name}: ${complaint ?? 'too few of its real servers are usable'}.`];
+  }
 }
 
 /** Not for ever: who claimed an address once may have been mended. */

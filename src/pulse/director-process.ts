@@ -21,6 +21,8 @@ export interface DirectorProcess extends AsyncDisposable {
 
 /** More than this on the way to a director that does not read is dropped: the pulse's memory is not its queue. */
 const mostUnread = 512;
+/** Notes give way early: they are written again, and a record is told once. */
+const mostUnreadBeforeNote = 64;
 const firstPauseMs = 100;
 const longestPauseMs = 5000;
 /** A director that ran this long was healthy: its end begins the back-off anew. */
@@ -88,7 +90,8 @@ export function startDirectorProcess(options: DirectorProcessOptions): DirectorP
         // Whatever must not be missed is told in `onReady`.
         return true;
       }
-      if (child?.connected !== true || unread >= mostUnread) {
+      const most = message.kind === 'note' ? mostUnreadBeforeNote : mostUnread;
+      if (child?.connected !== true || unread >= most) {
         return false;
       }
       unread += 1;

@@ -6,8 +6,10 @@ export interface DriverPorts {
   readonly nowMs: () => number;
   /** Carries one effect out; it may dispatch, which queues. */
   readonly perform: (effect: DirectorEffect) => void;
-  /** Sees every step after its effects were carried out. */
+  /** Sees every step, when all that waited has been carried out: a takeover is not held up by telling of it. */
   readonly onStep: (step: DriverStep) => void;
+  /** Nothing waits any more. It may dispatch. */
+  readonly onIdle: () => void;
   /** Reads what has happened and nobody told: called before every deadline, it may dispatch. */
   readonly look: () => void;
   /** How late a deadline came. */
@@ -45,17 +47,20 @@ export function createDriver(settings: Settings, ports: DriverPorts): Driver {
       return;
     }
     isDraining = true;
+    const taken: DriverStep[] = [];
     try {
       for (let next = queue.shift(); next !== undefined; next = queue.shift()) {
         const before = state;
         const [after, effects] = step(before, next, settings);
         state = after;
         effects.forEach(ports.perform);
-        ports.onStep({ event: next, before, after, effects });
+        taken.push({ event: next, before, after, effects });
       }
     } finally {
       isDraining = false;
     }
+    taken.forEach(ports.onStep);
+    ports.onIdle();
     arm();
   }
 

@@ -29,6 +29,10 @@ export interface Heartbeats {
   /** A datagram of anyone that arrived on a link. */
   receive(link: number, datagram: Uint8Array): void;
   bootId(): bigint;
+  /** This boot, and its latest tick. */
+  own(): { readonly bootId: bigint; readonly sequence: number };
+  /** What is known of the boots of the peer; undefined before the first heartbeat. */
+  session(): Session | undefined;
   statistics(): readonly LinkStatistics[];
   refused(): Readonly<Record<RefusedReason, number>>;
 }
@@ -108,6 +112,8 @@ export function createHeartbeats(options: HeartbeatsOptions): Heartbeats {
       });
     },
     bootId: () => bootId,
+    own: () => ({ bootId, sequence }),
+    session: () => session,
     statistics: () => statistics,
     refused: () => ({ ...refused }),
   };

@@ -9,15 +9,18 @@ import { type HeartbeatLink, openLink } from '../adapters/multicast.ts';
 import { enterRealtime } from '../adapters/realtime.ts';
 import { setMinimumTtl } from '../adapters/minimum-ttl.ts';
 import { type Settings } from '../core/state.ts';
+import { isNote } from '../wire/note.ts';
 import { type ToPulse } from './channel.ts';
 import { startDirectorProcess } from './director-process.ts';
 import { createDriver, type Driver } from './driver.ts';
 import { createHeartbeats } from './heartbeats.ts';
 import { type Host } from './host.ts';
 import { createMeter, type Meter } from './meter.ts';
+import { createNotes, type Notes } from './notes.ts';
 import { createPerformer } from './perform.ts';
 import { type Prepared, prepare, type PulseOptions, type StartRefusal } from './prepare.ts';
 import { createRecords } from './records.ts';
+import { rehearseCore } from './rehearse.ts';
 import { createWatch } from './watch.ts';
 import { say } from './say.ts';
 import { type SnapshotParts, takeSnapshot } from './snapshot.ts';
@@ -83,11 +86,20 @@ async function live(
       driver.dispatch(event);
     },
   });
+  const notes = createNotes({
+    settings,
+    keys,
+    heartbeats,
+    transmit: (link, datagram) => links[link]?.sendUncounted(datagram),
+    onNote: (text, bootId) => director.send({ kind: 'note', text, bootId: bootId.toString(16) }),
+  });
   const links = await openLinks(prepared, (link, datagram) => {
-    heartbeats.receive(link, datagram);
+    const ear = isNote(datagram) ? notes : heartbeats;
+    ear.receive(link, datagram);
   });
   await using _links = { [Symbol.asyncDispose]: () => closeAll(links) };
 
+  let isTickDue = false;
   const perform = createPerformer(
     {
       nowMs,
@@ -102,7 +114,7 @@ async function live(
             host.heartbeatSent(atMs);
           }
         });
-        watch.tick();
+        isTickDue = true;
       },
       answer: (commandId, outcome) => director.send({ kind: 'outcome', commandId, outcome }),
       stop,
@@ -120,6 +132,17 @@ async function live(
       const record = records.keep(step);
       if (record !== undefined && !director.send({ kind: 'record', record })) {
         meter.recordsDropped += 1;
+      }
+      // Here and not with the heartbeat itself: a claim is announced first.
+      if (step.effects.some(({ kind }) => kind === 'advertise')) {
+        notes.send();
+      }
+    },
+    onIdle() {
+      // With every heartbeat, but after the announcement if both are of one claim.
+      if (isTickDue) {
+        isTickDue = false;
+        watch.tick();
       }
     },
     look() {
@@ -146,6 +169,7 @@ async function live(
     host,
     links,
     heartbeats,
+    notes,
     meter,
     startedWallMs: Date.now(),
     realtimeProblem,
@@ -165,7 +189,7 @@ async function live(
       records.all().forEach((record) => director.send({ kind: 'record', record }));
     },
     onMessage(message) {
-      obey(message, { driver, nowMs, settings }, (id) => {
+      obey(message, { driver, notes, nowMs, settings }, (id) => {
         const now = { atMs: nowMs(), wallMs: Date.now(), directorRestarts: director.restarts() };
         director.send({ kind: 'snapshot', id, snapshot: takeSnapshot(parts, driver.state(), now) });
       });
@@ -185,6 +209,7 @@ async function live(
   using _signals = onSignals(driver, nowMs);
 
   host.rehearse();
+  rehearseCore(settings);
   driver.dispatch({ kind: 'started', atMs: nowMs(), isMaintenance: prepared.isMaintenance });
   say('info', 'the daemon started', {
     pair: settings.pair,
@@ -227,11 +252,12 @@ function meteredHost(host: Host, meter: Meter, nowMs: () => number) {
 
 interface Ear {
   readonly driver: Driver;
+  readonly notes: Notes;
   readonly nowMs: () => number;
   readonly settings: Settings;
 }
 
-function obey(message: ToPulse, { driver, nowMs, settings }: Ear, answer: (id: string) => void): void {
+function obey(message: ToPulse, { driver, notes, nowMs, settings }: Ear, answer: (id: string) => void): void {
   switch (message.kind) {
     case 'snapshot':
       answer(message.id);
@@ -244,12 +270,21 @@ function obey(message: ToPulse, { driver, nowMs, settings }: Ear, answer: (id: s
         command: message.command,
       });
       return;
+    case 'sync':
+      driver.dispatch({ kind: 'sync-reported', atMs: nowMs(), isCaughtUp: message.isCaughtUp });
+      return;
+    case 'neighbors':
+      driver.dispatch({ kind: 'neighbors-known', atMs: nowMs(), targets: message.targets });
+      return;
     case 'report': {
       const { name, isUp } = message;
       const index = settings.paths.findIndex((path) => path.name === name);
       driver.dispatch({ kind: 'path-reported', atMs: nowMs(), index, isUp });
       return;
     }
+    case 'note':
+      notes.write(message.text);
+      return;
   }
 }
 

@@ -5,6 +5,7 @@ import { type Heartbeats } from './heartbeats.ts';
 import { type Host } from './host.ts';
 import { countsOf, noStatistics } from './link-statistics.ts';
 import { type Meter } from './meter.ts';
+import { type Notes } from './notes.ts';
 import { type Prepared } from './prepare.ts';
 
 export interface SnapshotParts {
@@ -12,6 +13,7 @@ export interface SnapshotParts {
   readonly host: Host;
   readonly links: readonly HeartbeatLink[];
   readonly heartbeats: Heartbeats;
+  readonly notes: Notes;
   readonly meter: Meter;
   readonly startedWallMs: number;
   readonly realtimeProblem: string | undefined;
@@ -47,6 +49,7 @@ export function takeSnapshot(
       held: held[index] ?? false,
     })),
     refused: heartbeats.refused(),
+    notes: parts.notes.counts(),
     realtimeProblem: parts.realtimeProblem,
     kernelPath: host.path,
     gate: { ...host.gate(), renewalsLate: meter.renewalsLate },

@@ -1,4 +1,4 @@
-import { isScript } from '../core/paths.ts';
+import { trackKind } from '../core/paths.ts';
 import { type Settings, type Why } from '../core/state.ts';
 import { floatingInterfaces } from '../core/tracks.ts';
 import { type NodeName, otherNode } from './network.ts';
@@ -17,7 +17,14 @@ export type SingleFailure =
   /** Its heartbeats pass in neither direction. */
   | { readonly kind: 'link'; readonly index: number }
   /** The active cannot reach what the other reaches still. */
-  | { readonly kind: 'path' | 'script'; readonly index: number };
+  | { readonly kind: 'path' | 'script' | 'service'; readonly index: number };
+
+/** Of what is watched besides carriers; its position is that in `Settings.paths`. */
+export type TrackFailure = Extract<SingleFailure, { kind: 'path' | 'script' | 'service' }>;
+
+export function isTrackFailure(failure: { readonly kind: SingleFailure['kind'] }): failure is TrackFailure {
+  return failure.kind === 'path' || failure.kind === 'script' || failure.kind === 'service';
+}
 
 export interface Rehearsed {
   readonly failure: SingleFailure;
@@ -50,7 +57,7 @@ export function singleFailures(settings: Settings): readonly SingleFailure[] {
       { kind: 'silent', index } as const,
     ]),
     ...settings.links.map((_, index) => ({ kind: 'link', index }) as const),
-    ...settings.paths.map((path, index) => ({ kind: isScript(path) ? 'script' : 'path', index }) as const),
+    ...settings.paths.map((path, index) => ({ kind: trackKind(path), index }) as const),
   ];
 }
 
@@ -125,7 +132,7 @@ function shortened(settings: Settings): Settings {
 
 /** What the shortening left out, for a failure that had to wait for it. */
 function leftOutMs(own: Settings, short: Settings, failure: SingleFailure, why: Why | undefined): number {
-  if (failure.kind === 'path' || failure.kind === 'script') {
+  if (isTrackFailure(failure)) {
     return own.paths[failure.index]?.peerLagMs ?? 0;
   }
   if (why?.kind === 'contest-timeout') {
@@ -187,6 +194,7 @@ function fail(world: World, settings: Settings, failure: SingleFailure, active: 
       world.network.wire('b', failure.index).cut = true;
       return;
     case 'script':
+    case 'service':
       world.report(active, failure.index, false);
       return;
     case 'path': {

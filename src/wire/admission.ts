@@ -1,5 +1,6 @@
 import { fail, ok, type Result } from '../core/result.ts';
 import { mostLinks, type Heartbeat } from './heartbeat.ts';
+import { type Note } from './note.ts';
 
 /**
  * Is an authentic heartbeat fresh? The key proves who made a datagram, not when: whoever can listen on a
@@ -93,6 +94,39 @@ export function admit(
     return { session, verdict: fail('replayed') };
   }
   return { session: { ...known, candidate: boot }, verdict: ok({ isProven: false, isLatest }) };
+}
+
+/** The newest note that was read, by the boot that wrote it. */
+export type NewestNote = Pick<Note, 'bootId' | 'tick'>;
+
+/**
+ * Judges a note that `parseNote` has accepted, against what the heartbeats have shown. `isCopy`: it is the
+ * newest one once more, as it comes on every further link.
+ *
+ * Only a greater tick is new, and there is no window of those that may still come: notes leave in order, a
+ * wire keeps the order, and each goes out on all links at the same moment. So one is overtaken only when
+ * all its links but the slowest lose it and that one is late by a heartbeat. It is refused then, for its
+ * successor has been read and says what is true later; whoever reads notes never goes back in time.
+ */
+export function admitNote(
+  session: Session | undefined,
+  newest: NewestNote | undefined,
+  note: Note,
+  ownBootId: bigint,
+): Result<{ readonly isCopy: boolean }, 'unproven' | 'other-receiver' | 'replayed'> {
+  const proven = session?.proven;
+  if (note.bootId !== proven?.bootId) {
+    return fail('unproven');
+  }
+  if (note.receiverBootId !== ownBootId) {
+    return fail('other-receiver');
+  }
+  const newestTick = newest?.bootId === note.bootId ? newest.tick : -1;
+  if (note.tick === newestTick) {
+    return ok({ isCopy: true });
+  }
+  const isTooOld = note.tick <= proven.highest - windowTicks;
+  return note.tick < newestTick || isTooOld ? fail('replayed') : ok({ isCopy: false });
 }
 
 /**

@@ -1,11 +1,25 @@
-import { createHash, createHmac, timingSafeEqual, type KeyObject } from 'node:crypto';
 import { formatMac, parseMac } from '../core/address.ts';
 import { fail, ok, type Result } from '../core/result.ts';
 import { refusals, type Advertisement, type Role } from '../core/state.ts';
+import {
+  authenticate,
+  authenticationBytes,
+  envelopeReasons,
+  type Expectation,
+  magicOffset,
+  pairIdOf,
+  recognize,
+  seal,
+  type SignedBy,
+  versionOffset,
+} from './envelope.ts';
 import { type Key, type Keys } from './key.ts';
 
+export { magicOffset, pairIdOf, versionOffset };
+
 /**
- * The heartbeat datagram, version 1: 164 bytes, network byte order, one size for every pair.
+ * The heartbeat datagram, version 1: 164 bytes, network byte order, one size for every pair. The first 16
+ * and the last 16 are its envelope, with the role as its own byte.
  *
  *     0  4  magic "vipr"               44  4  interval, µs            80  6  acknowledged sequence
  *     4  1  version                    48  4  lease, µs               86  1  acknowledged link
@@ -61,25 +75,12 @@ export interface Acknowledgement {
 }
 
 /** Why a datagram is not a heartbeat of our peer; each is a label of a metric. */
-export const refusedReasons = [
-  'wrong-size',
-  'wrong-magic',
-  'wrong-version',
-  'wrong-pair',
-  'unknown-key',
-  'bad-authentication',
-  'from-self',
-  'malformed',
-  'replayed',
-  'wrong-link',
-] as const;
+export const refusedReasons = [...envelopeReasons, 'malformed', 'replayed', 'wrong-link'] as const;
 export type RefusedReason = (typeof refusedReasons)[number];
 
 /** Where to look for what in the datagram, for those who match it without parsing it. */
 export const heartbeatBytes = 164;
-export const magicOffset = 0;
 export const magic: readonly number[] = [0x76, 0x69, 0x70, 0x72];
-export const versionOffset = 4;
 export const version = 1;
 export const roleOffset = 5;
 export const activeRoleByte = 2;
@@ -91,15 +92,10 @@ export const mostFloatingMacs = 8;
 /** By its place on the wire. */
 const roles: readonly Role[] = ['initialize', 'backup', 'active'];
 
-const headerBytes = 8;
-const signedBytes = 148;
+const kind = { magic, version, hasItsSize: (bytes: Buffer) => bytes.length === heartbeatBytes };
+const signedBytes = heartbeatBytes - authenticationBytes;
 const macBytes = 6;
 const flag = { maintenance: 1, resigning: 2, handoverForced: 4, wantsOffice: 8, acknowledges: 16 };
-
-/** The first 64 bits of the SHA-256 of the pair's name: pairs that share a group do not hear each other. */
-export function pairIdOf(pair: string): bigint {
-  return createHash('sha256').update(pair, 'utf8').digest().readBigUInt64BE(0);
-}
 
 /**
  * Makes the datagram and signs it. The fields must be in the ranges of the layout; one that is not is a
@@ -108,12 +104,7 @@ export function pairIdOf(pair: string): bigint {
 export function formatHeartbeat(heartbeat: Omit<Heartbeat, 'keyId'>, key: Key): Uint8Array {
   const { advertisement, acknowledged } = heartbeat;
   const datagram = Buffer.alloc(heartbeatBytes);
-  datagram.set(magic, magicOffset);
-  datagram.writeUInt8(version, versionOffset);
   datagram.writeUInt8(roles.indexOf(advertisement.role), roleOffset);
-  datagram.writeUInt8(heartbeat.nodeId, 6);
-  datagram.writeUInt8(key.id, 7);
-  datagram.writeBigUInt64BE(heartbeat.pairId, 8);
   datagram.writeUInt8(heartbeat.link, 16);
   datagram.writeUInt8(flagsOf(heartbeat), 17);
   datagram.writeUInt8(advertisement.priority, 18);
@@ -145,13 +136,8 @@ export function formatHeartbeat(heartbeat: Omit<Heartbeat, 'keyId'>, key: Key): 
     datagram.set(macBytesOf(mac), 100 + macBytes * index);
   }
   assertInRange(heartbeat);
-  datagram.set(authenticationOf(datagram.subarray(0, signedBytes), key.secret), signedBytes);
+  seal(datagram, kind, heartbeat, key);
   return datagram;
-}
-
-export interface HeartbeatExpectation {
-  readonly pairId: bigint;
-  readonly ownNodeId: number;
 }
 
 /**
@@ -162,44 +148,24 @@ export interface HeartbeatExpectation {
 export function parseHeartbeat(
   datagram: Uint8Array,
   keys: Keys,
-  expectation: HeartbeatExpectation,
+  expectation: Expectation,
 ): Result<Heartbeat, RefusedReason> {
   const bytes = Buffer.from(datagram.buffer, datagram.byteOffset, datagram.byteLength);
-  if (bytes.length < headerBytes) {
-    return fail('wrong-size');
+  const key = recognize(bytes, kind, keys, expectation);
+  if (!key.ok) {
+    return key;
   }
-  if (magic.some((byte, index) => bytes[magicOffset + index] !== byte)) {
-    return fail('wrong-magic');
+  const signedBy = authenticate(bytes, key.value, expectation);
+  if (!signedBy.ok) {
+    return signedBy;
   }
-  // Before the exact size: another version may have another one, and its name is the better reason.
-  if (bytes[versionOffset] !== version) {
-    return fail('wrong-version');
-  }
-  if (bytes.length !== heartbeatBytes) {
-    return fail('wrong-size');
-  }
-  if (bytes.readBigUInt64BE(8) !== expectation.pairId) {
-    return fail('wrong-pair');
-  }
-  const key = keys.accept.find(({ id }) => id === bytes[7]);
-  if (key === undefined) {
-    return fail('unknown-key');
-  }
-  const authentication = authenticationOf(bytes.subarray(0, signedBytes), key.secret);
-  if (!timingSafeEqual(authentication, bytes.subarray(signedBytes))) {
-    return fail('bad-authentication');
-  }
-  if (bytes[6] === expectation.ownNodeId) {
-    return fail('from-self');
-  }
-  const heartbeat = readFields(bytes);
+  const heartbeat = readFields(bytes, signedBy.value);
   return heartbeat === undefined ? fail('malformed') : ok(heartbeat);
 }
 
 /** The fields of an authentic datagram; undefined when one is out of range or not in its only form. */
-function readFields(bytes: Buffer): Heartbeat | undefined {
+function readFields(bytes: Buffer, { pairId, nodeId, keyId }: SignedBy): Heartbeat | undefined {
   const role = roles[bytes.readUInt8(roleOffset)];
-  const nodeId = bytes.readUInt8(6);
   const link = bytes.readUInt8(16);
   const flags = bytes.readUInt8(17);
   const priority = bytes.readUInt8(18);
@@ -227,9 +193,9 @@ function readFields(bytes: Buffer): Heartbeat | undefined {
     return undefined;
   }
   return {
-    pairId: bytes.readBigUInt64BE(8),
+    pairId,
     nodeId,
-    keyId: bytes.readUInt8(7),
+    keyId,
     bootId: bytes.readBigUInt64BE(56),
     sequence: bytes.readUIntBE(38, 6),
     link,
@@ -326,9 +292,8 @@ function macBytesOf(mac: string): Uint8Array {
 
 /** What fits into its bytes but not into the layout; the writing itself refuses the rest. */
 function assertInRange(heartbeat: Omit<Heartbeat, 'keyId'>): void {
-  const { nodeId, link, advertisement, acknowledged, floatingMacs } = heartbeat;
+  const { link, advertisement, acknowledged, floatingMacs } = heartbeat;
   const isInRange =
-    (nodeId === 1 || nodeId === 2) &&
     link < mostLinks &&
     advertisement.priority <= 254 &&
     advertisement.hears.length <= mostLinks &&
@@ -338,12 +303,4 @@ function assertInRange(heartbeat: Omit<Heartbeat, 'keyId'>): void {
   if (!isInRange) {
     throw new RangeError('a field of the heartbeat is out of range');
   }
-}
-
-/** RFC 2104 §5: an HMAC may be cut to its first half, here 128 bits. */
-function authenticationOf(bytes: Uint8Array, secret: KeyObject): Uint8Array {
-  return createHmac('sha256', secret)
-    .update(bytes)
-    .digest()
-    .subarray(0, heartbeatBytes - signedBytes);
 }

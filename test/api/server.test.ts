@@ -43,6 +43,20 @@ describe('api', () => {
       asked.push(wanted);
       return Promise.resolve(served(report));
     },
+    services: () =>
+      Promise.resolve(
+        served({
+          mode: 'off',
+          services: [],
+          problem: null,
+          counts: { changes: 0, failures: 0, drifts: 0 },
+          totals: null,
+        }),
+      ),
+    drain: (wanted) => {
+      asked.push(wanted);
+      return Promise.resolve(served({ changed: true, message: '10.99.0.11 takes no new connections' }));
+    },
     maintenance: (wanted) => {
       asked.push(wanted);
       return Promise.resolve(refused(409, 'peer-refused', 'lvs1 does not take over', 'mend it'));

@@ -8,6 +8,7 @@
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
 import { whyNoNamespaces } from '../lab/requirements.ts';
+import { measureChecks } from './checks.ts';
 import { contestants, type Contestant } from './contestants.ts';
 import { canSuffer, faults, type FaultName } from './faults.ts';
 import { machineFacts, processorTimes, stolenShare, tableOf } from './report.ts';
@@ -15,6 +16,7 @@ import { watchUnderLoad, type Steadiness } from './steadiness.ts';
 import { openArena, type Sample } from './trial.ts';
 
 const USAGE = `npm run bench -- [--runs N] [--quick] [--only WORD]... [--hogs MINUTES]
+       npm run bench -- checks
 
   --runs N      rounds; each contestant suffers each fault once a round (default 20)
   --quick       3 rounds
@@ -23,12 +25,13 @@ const USAGE = `npm run bench -- [--runs N] [--quick] [--only WORD]... [--hogs MI
   --only WORD   only faults or contestants whose name contains the word; may be given again
                 faults: ${faults.join(', ')}
                 contestants: ${contestants.map(({ name }) => name).join(', ')}
+  checks        instead: check 10,000 real servers every second, and say how late and at what cost
 `;
 
 const HOGS = 4;
 const MOST_ATTEMPTS = 3;
 
-process.exitCode = await main();
+process.exitCode = process.argv[2] === 'checks' ? await measureChecks() : await main();
 
 async function main(): Promise<number> {
   const asked = parseArgs({

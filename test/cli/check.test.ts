@@ -90,6 +90,15 @@ describe('vipair check', () => {
     assert.match(err, /no interface eth2 for link direct/);
   });
 
+  it('finds that there is no interface to tell connections by', async () => {
+    const synced = join(directory, 'synced.yaml');
+    const text = await readFile(file, 'utf8');
+    await writeFile(synced, text.replace('mode: adopt', 'sync: { interface: eth9, id: 1 }'));
+    const { code, err } = await check({ config: synced });
+    assert.equal(code, 78);
+    assert.match(err, /no interface eth9 for connection sync/);
+  });
+
   it('finds a floating address on another interface than its own', async () => {
     const { code, err } = await check(
       {},

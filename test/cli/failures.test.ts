@@ -88,6 +88,15 @@ describe('single failures', () => {
     assert.ok(typeof ping === 'number' && ping >= 9000 + 5000 && ping < 15_000, String(ping));
   });
 
+  it('of a service count what it takes to notice, and that the peer may notice later', () => {
+    const findings = findingsWith('failback: manual', [
+      'mode: adopt',
+      'services: [{ name: web, address: 192.0.2.10:80, required: true, check: { kind: tcp, interval: 4s, fall: 3 } }]',
+    ]);
+    const [service] = movesOf(findings, 'service web down');
+    assert.ok(typeof service === 'number' && service >= 26_000 && service < 27_000, String(service));
+  });
+
   it('of a score that is too small are warned of, with one that is enough', () => {
     const findings = findingsWith('scripts:\n  - { name: disk, command: [/bin/true], score: 50 }');
     assert.deepEqual(failureWarnings(findings), [

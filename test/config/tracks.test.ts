@@ -139,7 +139,7 @@ describe('tracks of the configuration', () => {
     );
     assert.deepEqual(problemsWith(eight, paths(6)), []);
     assert.deepEqual(problemsWith(eight, paths(7)), [
-      'paths: must be at most 16 together with scripts and the interfaces of floating addresses, and there are 17',
+      'paths: must be at most 16 together with scripts, services that count, and the interfaces of floating addresses, and there are 17',
     ]);
     const nine = scripts(...Array.from({ length: 9 }, (_, index) => `name: s${index}, command: [/bin/true]`));
     assert.deepEqual(problemsWith(nine), ['scripts: must have at most 8 entries']);

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { step } from '../../src/core/director.ts';
+import { nextDeadlineMs, step } from '../../src/core/director.ts';
 import { type DirectorEvent, type DirectorState, type Evidence, type Peer } from '../../src/core/state.ts';
 import {
   active,
@@ -122,6 +122,29 @@ describe('evidence', () => {
     });
   }
 
+  it('gives a peer two intervals to answer where no gate shuts with its lease', () => {
+    for (const gate of ['address', 'off'] as const) {
+      const ungated = { ...lesser, gate };
+      const asking = (unansweredMs: number) =>
+        silent(250, { unansweredCount: 20, unansweredFromMs: now - unansweredMs, provenAtMs: now - 1 });
+      assert.equal(outcome(asking(99), tick(), ungated), 'backup: probe');
+      assert.equal(outcome(asking(100), tick(), ungated), 'claiming: claim');
+    }
+  });
+
+  it('goes at the moment that was waited for, which lies between two probes', () => {
+    const before = silent(80, { unansweredFromMs: now - 8, probeAtMs: now + 4, provenAtMs: now + 10 });
+    assert.equal(nextDeadlineMs(before, lesser), now + 4);
+    const proven = silent(98, { probeAtMs: now + 4 });
+    assert.equal(nextDeadlineMs(proven, lesser), now + 2);
+    assert.equal(reason(proven, tick(now + 2)), 'evidence');
+  });
+
+  it('asks anew when it wakes too late to believe what a neighbour proved', () => {
+    const before = silent(98, { probeAtMs: now + 18, provenAtMs: now - 1 });
+    assert.equal(outcome(before, tick(now + 16)), 'backup: probe');
+  });
+
   it('believes the better one of a vacant office after dead', () => {
     const before = silent(300, {}, {}, { peer: peer({ priority: 100 }, { heardAtMs: now - 300 }) });
     assert.equal(reason(before, tick(), better), 'evidence');
@@ -151,6 +174,20 @@ describe('evidence', () => {
       asksFloating: true,
       targets: [{ interfaceName: 'eth0', address: '192.0.2.1' }],
     });
+  });
+
+  it('asks whom this host has spoken to after those that were seen, and never the addresses themselves', () => {
+    const targets = ['192.0.2.99', '192.0.2.10', '192.0.2.1'].map((address) => ({
+      interfaceName: 'eth0',
+      address,
+    }));
+    const known: DirectorEvent = { kind: 'neighbors-known', atMs: now, targets };
+    const before = state(backup(), { neighbors: [neighbor] });
+    assert.deepEqual(
+      step(before, known, lesser)[0].neighbors.map(({ address }) => address),
+      ['192.0.2.99', '192.0.2.1'],
+    );
+    assert.equal(step(before, known, watching)[0].neighbors, before.neighbors);
   });
 
   it('begins anew with every answer of the peer', () => {

@@ -211,6 +211,12 @@ describe('hand-over', () => {
       asking(),
       'path-down',
     ],
+    [
+      'while the kernel does not know the connections of the peer’s',
+      state(backup(), { isBehind: true }),
+      asking(),
+      'not-in-sync',
+    ],
   ];
   for (const [what, before, event, expected] of refusals) {
     it(`is refused ${what}, in the next heartbeat and once, and not if it is forced`, () => {
@@ -232,6 +238,18 @@ describe('hand-over', () => {
     assert.equal(outcome(state(backup(), { listeningSinceMs: now - 50 }), asking()), 'claiming: claim');
     assert.equal(outcome(state(listening), asking()), 'backup: release');
     assert.equal(refusedAs(state(backup(), { isStopping: true })), 'stopping');
+  });
+
+  it('is granted in any case to a peer that stops, or has lost what it needs: no service is worse than a reset', () => {
+    const behind = state(backup(), { isBehind: true });
+    assert.equal(outcome(behind, asking({ refusal: 'stopping', priority: 0 })), 'claiming: claim');
+    assert.equal(outcome(behind, asking({ pathsOk: [false, true] })), 'claiming: claim');
+  });
+
+  it('is known to be in sync, or not, by what is reported', () => {
+    const told = (isCaughtUp: boolean) =>
+      step(state(backup()), { kind: 'sync-reported', atMs: now, isCaughtUp }, lesser)[0].isBehind;
+    assert.deepEqual([told(false), told(true)], [true, false]);
   });
 
   it('forgets what it refused when it is asked no longer', () => {
@@ -372,6 +390,7 @@ describe('hand-over', () => {
       assert.equal(preferredAt({ peer: lower }), now - 100);
       assert.equal(preferredAt({ peer: { ...lower, isProven: false } }), undefined);
       assert.equal(preferredAt({ peer: lower, isMaintenance: true }), undefined);
+      assert.equal(preferredAt({ peer: lower, isBehind: true }), undefined);
     });
   });
 });

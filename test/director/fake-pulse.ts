@@ -95,7 +95,10 @@ export async function startFakePulse(options: { readonly lastEvent?: number } = 
           send({ kind: 'outcome', commandId: message.commandId, outcome });
         }
         return;
+      case 'neighbors':
+      case 'sync':
       case 'report':
+      case 'note':
     }
   }
   function wakeAll(): void {

@@ -29,7 +29,8 @@ export interface Lab extends AsyncDisposable {
 
 export const routers = ['lvs1', 'lvs2'] as const;
 export type Router = (typeof routers)[number];
-export type Host = Router | 'client' | 'realServer' | 'watch' | 'switch';
+export type Host = Router | RealServerHost | 'client' | 'watch' | 'switch';
+export type RealServerHost = 'realServer' | 'realServer2';
 
 export const publicFloating = '192.0.2.10';
 export const privateFloating = '10.99.0.1';
@@ -41,10 +42,13 @@ export const ownAddresses: Readonly<Record<Router, Readonly<Record<'eth0' | 'eth
 };
 export const clientAddress = '192.0.2.100';
 export const realServerAddress = '10.99.0.50';
+export const realServer2Address = '10.99.0.51';
 
 export interface LabOptions {
   /** Also a direct cable between the routers. */
   readonly direct?: boolean;
+  /** Also a second real server beside the first. */
+  readonly secondRealServer?: boolean;
   /** Instead of a name made of the process id; such a lab is not swept. */
   readonly name?: string;
   readonly directory?: string;
@@ -58,7 +62,7 @@ export function openLab(options: LabOptions = {}): Lab {
   const lab = labNamed(name, options.directory ?? mkdtempSync(join(tmpdir(), `${name}-`)), isDirect);
   removeAtExit(lab);
   try {
-    build(lab);
+    build(lab, options.secondRealServer === true);
   } catch (error) {
     lab.remove();
     throw error;
@@ -91,7 +95,11 @@ export function labNamed(name: string, directory: string, isDirect = true): Lab 
   return lab;
 }
 
-const hostNames = ['switch', 'client', 'realServer', 'lvs1', 'lvs2', 'watch'] as const;
+const hostNames = ['switch', 'client', 'realServer', 'realServer2', 'lvs1', 'lvs2', 'watch'] as const;
+const realServerAddresses = [
+  ['realServer', realServerAddress],
+  ['realServer2', realServer2Address],
+] as const;
 const openLabs = new Set<Lab>();
 let labCount = 0;
 
@@ -100,19 +108,23 @@ export function keepLab(lab: Lab): void {
   openLabs.delete(lab);
 }
 
-function build(lab: Lab): void {
+function build(lab: Lab, hasSecond: boolean): void {
   const { hosts } = lab;
+  const present = hostNames.filter((host) => hasSecond || host !== 'realServer2');
   ipBatch(
     undefined,
-    hostNames.map((host) => `netns add ${hosts[host]}`),
+    present.map((host) => `netns add ${hosts[host]}`),
   );
   // Before any interface is there, so that none waits a second for duplicate address detection.
-  for (const host of hostNames) {
+  for (const host of present) {
     setSysctls(hosts[host], host === 'lvs1' || host === 'lvs2');
   }
   const plugs = [
     { host: 'client', device: 'eth0', port: 'client', bridge: 'public' },
     { host: 'realServer', device: 'eth0', port: 'realserver', bridge: 'private' },
+    ...(hasSecond
+      ? [{ host: 'realServer2', device: 'eth0', port: 'realserver2', bridge: 'private' } as const]
+      : []),
     ...[...routers, 'watch' as const].flatMap((host) => [
       { host, device: 'eth0', port: `${host}-pub`, bridge: 'public' },
       { host, device: 'eth1', port: `${host}-priv`, bridge: 'private' },
@@ -146,12 +158,14 @@ function build(lab: Lab): void {
     `addr add ${clientAddress}/24 dev eth0`,
     `route add 10.99.0.0/24 via ${publicFloating}`,
   ]);
-  ipBatch(hosts.realServer, [
-    'link set lo up',
-    'link set eth0 up',
-    `addr add ${realServerAddress}/24 dev eth0`,
-    `route add default via ${privateFloating}`,
-  ]);
+  for (const [host, address] of realServerAddresses.slice(0, hasSecond ? 2 : 1)) {
+    ipBatch(hosts[host], [
+      'link set lo up',
+      'link set eth0 up',
+      `addr add ${address}/24 dev eth0`,
+      `route add default via ${privateFloating}`,
+    ]);
+  }
   ipBatch(hosts.watch, ['link set lo up', 'link set eth0 up', 'link set eth1 up']);
   for (const router of routers) {
     const own = ownAddresses[router];

@@ -40,6 +40,8 @@ export interface Status {
 
 export interface PairOptions {
   readonly profile?: 'balanced' | 'fast' | 'relaxed';
+  /** The section as YAML, in flow style; off unless given. */
+  readonly lvs?: string;
   /** More lines for the end of the configuration. */
   readonly extra?: string;
 }
@@ -71,8 +73,7 @@ ${lab.isDirect ? `    - { name: direct,  interface: eth2, peers: { ${direct} } }
   - { address: ${publicFloating}, interface: eth0, label: "eth0:1" }
   - { address: ${privateFloating},  interface: eth1, label: "eth1:1" }
 failback: manual
-lvs:
-  mode: off
+lvs: ${options.lvs ?? '{ mode: off }'}
 ${options.extra ?? ''}`;
 }
 

@@ -17,6 +17,8 @@ describe('metrics', () => {
       'vipair_transitions_total{from="active",to="backup"} 0',
       'vipair_heartbeats_lost_total{link="private"} 2',
       'vipair_heartbeats_refused_total{reason="bad-authentication"} 3',
+      'vipair_notes_dropped_total 1',
+      'vipair_notes_refused_total{reason="unproven"} 2',
       'vipair_link_round_trip_seconds{link="public"} 0.000125',
       'vipair_floating_address_held{address="192.0.2.10",interface="eth0"} 0',
       'vipair_claims_total{outcome="succeeded"} 2',

@@ -113,6 +113,7 @@ export function snapshotOf(state: DirectorState, overrides: Partial<PulseSnapsho
     })),
     floating: settings.floating.map((address) => ({ ...address, held: false })),
     refused: { 'bad-authentication': 3, replayed: 0 },
+    notes: { sent: 7, received: 6, dropped: 1, refused: { unproven: 2, replayed: 0 } },
     realtimeProblem: undefined,
     kernelPath: 'syscalls',
     gate: {

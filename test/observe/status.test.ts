@@ -105,6 +105,18 @@ describe('status', () => {
     );
   });
 
+  it('shows a service that can move the office', () => {
+    const web = { interfaceName: '', address: '', source: 'reported', isRequired: true, score: 0 } as const;
+    const paths: typeof settings.paths = [{ ...web, name: 'web', isService: true }];
+    const snapshot = snapshotOf({ ...backup, paths: [{ answeredAtMs: 5, isUp: false }] });
+    const status = statusView(snapshot, { ...settings, paths }, { version: '1' });
+    assert.deepEqual(
+      status.paths.map(({ kind, target, interface: via }) => [kind, target, via]),
+      [['service', null, null]],
+    );
+    assert.ok(status.problems.includes('Service web: too few of its real servers are usable.'));
+  });
+
   it('shows paths, a contest and who else claims an address', () => {
     const paths: typeof settings.paths = [
       { name: 'disk', interfaceName: '', address: '', source: 'reported', isRequired: false, score: 60 },

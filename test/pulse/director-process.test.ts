@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { type ToPulse } from '../../src/pulse/channel.ts';
+import { type ToDirector, type ToPulse } from '../../src/pulse/channel.ts';
 import { startDirectorProcess } from '../../src/pulse/director-process.ts';
 
 /** A stand-in for the director that is a real process on a real channel: it asks, and dies when it is told to. */
@@ -95,10 +95,12 @@ describe('director process', () => {
     assert.ok(pid !== undefined);
     process.kill(pid, 'SIGSTOP');
     const detail = 'x'.repeat(10_000);
-    const sent = Array.from({ length: 2000 }, () => director.send({ kind: 'trouble', what: 'test', detail }));
-    assert.equal(sent[0], true);
-    assert.equal(sent.at(-1), false);
+    const many = (message: ToDirector) => Array.from({ length: 2000 }, () => director.send(message));
+    const notes = many({ kind: 'note', text: detail, bootId: 'f' });
+    const troubles = many({ kind: 'trouble', what: 'test', detail });
     process.kill(pid, 'SIGCONT');
     await director[Symbol.asyncDispose]();
+    assert.deepEqual([notes[0], notes.at(-1)], [true, false]);
+    assert.deepEqual([troubles[0], troubles.at(-1)], [true, false], 'notes leave room for what is told once');
   });
 });

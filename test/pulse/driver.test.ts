@@ -12,6 +12,7 @@ function ports(overrides: Partial<DriverPorts>): DriverPorts {
     nowMs: () => performance.now(),
     perform: () => undefined,
     onStep: () => undefined,
+    onIdle: () => undefined,
     look: () => undefined,
     onLate: () => undefined,
     ...overrides,
@@ -31,11 +32,20 @@ describe('driver', () => {
           }
         },
         onStep: ({ event }) => seen.push(event.kind),
+        onIdle: () => seen.push('idle'),
       }),
     );
     driver.dispatch({ kind: 'started', atMs: 0, isMaintenance: false });
     // The stop came in the middle of the start, and releases in its own turn; asked for again, it does nothing.
-    assert.deepEqual(seen, ['release was carried out', 'started', 'release was carried out', 'stop', 'stop']);
+    // All is done before any of it is told.
+    assert.deepEqual(seen, [
+      'release was carried out',
+      'release was carried out',
+      'started',
+      'stop',
+      'stop',
+      'idle',
+    ]);
   });
 
   it('wakes for what is due, and says how late', async () => {

@@ -105,6 +105,13 @@ const methods: Record<string, (...parameters: never[]) => unknown> = {
     socket.close();
     return gateOf().remaining();
   },
+  /** Sends any bytes as a heartbeat is sent, and returns what is left of the lease after them. */
+  sendOnce: async (beat: Beat, hex: string) => {
+    const socket = await socketFor(beat);
+    await sendBytes(socket, beat, Buffer.from(hex, 'hex'));
+    socket.close();
+    return gateOf().remaining();
+  },
   startBeats: async (beat: Beat, everyMs: number) => {
     const socket = await socketFor(beat);
     await send(socket, beat);
@@ -234,6 +241,13 @@ async function send(socket: Socket, beat: Beat): Promise<void> {
   );
   lastBeatMs = nowMs();
   const sentAtMs = performance.now();
+  await sendBytes(socket, beat, datagram);
+  if (beat.role === 'active') {
+    gate?.renew(sentAtMs);
+  }
+}
+
+async function sendBytes(socket: Socket, beat: Beat, datagram: Uint8Array): Promise<void> {
   await new Promise<void>((resolve, reject) => {
     socket.send(datagram, beat.port, beat.destination, (error) => {
       if (error === null) {
@@ -243,9 +257,6 @@ async function send(socket: Socket, beat: Beat): Promise<void> {
       }
     });
   });
-  if (beat.role === 'active') {
-    gate?.renew(sentAtMs);
-  }
 }
 
 for await (const line of createInterface({ input: process.stdin })) {

@@ -14,6 +14,9 @@ import {
   type GateWorker,
 } from './gate-lab.ts';
 import { type Beat, type Heard } from './gate-worker.ts';
+import { activeRoleByte, magic, pairIdOf, version } from '../../src/wire/heartbeat.ts';
+import { createKey } from '../../src/wire/key.ts';
+import { formatNote } from '../../src/wire/note.ts';
 import { ip, namespaceProblem, skipWithout } from './namespace.ts';
 
 const leaseMs = 200;
@@ -243,6 +246,60 @@ for (const hooks of ['egress', 'output'] as const) {
           await lab.router.call('freeze', 40);
           const left = (await lab.router.call('beatOnce', heartbeat)) as Left;
           assert.ok(left.speakMs > 4960 && left.serveMs > 4960, `not renewed: ${left.speakMs}`);
+        });
+      });
+
+      it('is not renewed by a note, whatever it says, in one piece or in several', async () => {
+        await withGateLab(async (lab) => {
+          await lab.router.call('openGate', { ...options, leaseMs: 5000 });
+          const pair = Buffer.alloc(8);
+          pair.writeBigUInt64BE(pairIdOf('edge'));
+          const activeHeartbeat = Buffer.concat([
+            Buffer.from([...magic, version, activeRoleByte, 1, 1]),
+            pair,
+          ]);
+          const udpHeader = Buffer.from([0x9c, 0x40, port >> 8, port & 255, 0, 172, 0, 0]);
+          const note = formatNote(
+            {
+              pairId: pairIdOf('edge'),
+              nodeId: 1,
+              bootId: 1n,
+              receiverBootId: 2n,
+              tick: 1,
+              text: '.'.repeat(1024),
+            },
+            createKey(1, new Uint8Array(32)),
+          );
+          // As if the text were heartbeats wherever one looks, also at the head of a later fragment.
+          const lure = Buffer.concat([udpHeader, activeHeartbeat]);
+          const hostile = Buffer.from(note);
+          for (let at = 40; at + lure.length <= hostile.length; at += lure.length) {
+            hostile.set(lure, at);
+          }
+          const fragmentBytes = 552;
+          hostile.set(lure, fragmentBytes - udpHeader.length);
+          const notRenewed = async (what: string, bytes: Uint8Array) => {
+            await lab.router.call('open');
+            await lab.router.call('freeze', 40);
+            const left = (await lab.router.call(
+              'sendOnce',
+              heartbeat,
+              Buffer.from(bytes).toString('hex'),
+            )) as Left;
+            assert.ok(left.speakMs < 4990 && left.serveMs < 4990, `${what} renewed: ${left.speakMs}`);
+          };
+          await notRenewed('a note', note);
+          await notRenewed('a note full of heartbeats', hostile);
+          // 20 bytes of header and 552 of payload: the lure stands where the second piece begins.
+          ip(['-n', lab.router.space, 'link', 'set', 'eth0', 'mtu', '576']);
+          await notRenewed('a note in pieces', hostile);
+
+          // What was looked for there does renew where it belongs.
+          await lab.router.call('open');
+          await lab.router.call('freeze', 40);
+          const bare = Buffer.concat([activeHeartbeat, Buffer.alloc(148)]).toString('hex');
+          const left = (await lab.router.call('sendOnce', heartbeat, bare)) as Left;
+          assert.ok(left.speakMs > 4960, `not renewed: ${left.speakMs}`);
         });
       });
     } else {

@@ -4,6 +4,7 @@ import { type FloatingAddress } from '../../src/adapters/addresses.ts';
 import { openInterfaces, type Interfaces } from '../../src/adapters/interfaces.ts';
 import { interfaceFiles } from '../../src/adapters/interface-files.ts';
 import { openKernel, type Kernel } from '../../src/adapters/kernel.ts';
+import { readNeighbors } from '../../src/adapters/neighbor-files.ts';
 import { AF_PACKET, openLibc, SOCK_RAW, type Libc } from '../../src/adapters/libc.ts';
 import { parseArp } from '../../src/wire/arp.ts';
 import { parseNeighbor } from '../../src/wire/neighbor.ts';
@@ -51,6 +52,7 @@ const methods: Record<string, (...parameters: never[]) => unknown> = {
     const result = openInterfaces();
     interfaces = way === 'files' ? interfaceFiles : result.ok ? result.value : undefined;
   },
+  readNeighbors: (...names: string[]) => readNeighbors(names),
   carrierOf: (name: string) => interfaces?.carrierOf(name),
   read: (name: string) => {
     const state = interfaces?.read(name);

@@ -1,19 +1,18 @@
 import { mkdir, open, rename, unlink } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { fail, ok, type Result } from '../core/result.ts';
-import { type MaintenanceNote } from '../pulse/maintenance-file.ts';
 
 /** A disk that does not answer is one that refuses. */
 const patienceMs = 2000;
 
 /**
- * Writes the note that the pulse reads at its start: wholly or not at all, and on the disk when this
- * resolves. Writes are done one after the other, also those that nobody waits for any more.
+ * Writes what is to survive a restart to a file of its own, as JSON: wholly or not at all, and on the disk when
+ * this resolves. Writes are done one after the other, also those that nobody waits for any more.
  */
-export function createMaintenanceWriter(path: string) {
+export function createStateWriter(path: string) {
   let queue: Promise<unknown> = Promise.resolve();
-  return async (note: MaintenanceNote): Promise<Result<undefined, 'disk-failed'>> => {
-    const written = queue.then(() => write(path, note));
+  return async (value: object): Promise<Result<undefined, 'disk-failed'>> => {
+    const written = queue.then(() => write(path, value));
     queue = written;
     let timer: NodeJS.Timeout | undefined;
     const late = new Promise<Result<undefined, 'disk-failed'>>((resolve) => {
@@ -27,13 +26,13 @@ export function createMaintenanceWriter(path: string) {
   };
 }
 
-async function write(path: string, note: MaintenanceNote): Promise<Result<undefined, 'disk-failed'>> {
+async function write(path: string, value: object): Promise<Result<undefined, 'disk-failed'>> {
   const temporary = `${path}.tmp`;
   try {
     await mkdir(dirname(path), { recursive: true, mode: 0o755 });
     const file = await open(temporary, 'w', 0o640);
     try {
-      await file.writeFile(`${JSON.stringify(note)}\n`);
+      await file.writeFile(`${JSON.stringify(value)}\n`);
       await file.sync();
     } finally {
       await file.close();

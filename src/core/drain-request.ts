@@ -1,0 +1,61 @@
+import { formatAddress, parseAddress } from './address.ts';
+import { concerns, type Drain } from './drains.ts';
+import { policyOf, type Policies } from './pool.ts';
+import { fail, ok, type Result } from './result.ts';
+import { endpoint, serviceKey, type Table } from './table.ts';
+
+/** What the operator wrote. */
+export interface DrainWish {
+  /** An address, or an address with a port. */
+  readonly server: string;
+  /** Name or key of a virtual service; undefined for all. */
+  readonly service: string | undefined;
+  readonly isOn: boolean;
+}
+
+export type DrainRefusal = 'not-a-server' | 'unknown-service' | 'unknown-server';
+
+/** What is meant by it in this table: every name as the table writes it, or why it means nothing. */
+export function understandDrain(
+  wish: DrainWish,
+  base: Table,
+  policies: Policies,
+): Result<Pick<Drain, 'server' | 'service' | 'isOn'>, DrainRefusal> {
+  const server = canonicalServer(wish.server);
+  if (server === undefined) {
+    return fail('not-a-server', `${wish.server} is neither an address nor an address with a port`);
+  }
+  const nameOf = (service: Table[number]) => policyOf(policies, service.at).name;
+  const { service: wanted } = wish;
+  const meant =
+    wanted === undefined
+      ? undefined
+      : base.find((service) => serviceKey(service.at) === wanted || nameOf(service) === wanted);
+  if (wanted !== undefined && meant === undefined) {
+    const known = base.map((service) => nameOf(service) ?? serviceKey(service.at)).join(', ');
+    return fail('unknown-service', `there is no virtual service ${wanted}; there are: ${known || 'none'}`);
+  }
+  const word = {
+    server,
+    service: meant === undefined ? undefined : serviceKey(meant.at),
+    isOn: wish.isOn,
+  };
+  const isKnown = base.some(({ at, servers }) => servers.some((one) => concerns(word, at, one)));
+  // A drain may outlive its real server in the table, and must be ended all the same.
+  return isKnown || !wish.isOn
+    ? ok(word)
+    : fail(
+        'unknown-server',
+        `no virtual service has the real server ${server}${wanted === undefined ? '' : ` among those of ${wanted}`}`,
+      );
+}
+
+function canonicalServer(text: string): string | undefined {
+  const [, v6, v4, port] = /^(?:\[([0-9A-Fa-f:.]+)\]|([0-9.]+)):(\d{1,5})$/.exec(text) ?? [];
+  const parsed = parseAddress(v6 ?? v4 ?? text);
+  if (parsed === undefined || Number(port ?? 0) > 65_535) {
+    return undefined;
+  }
+  const address = formatAddress(parsed);
+  return port === undefined ? address : endpoint({ address, port: Number(port) });
+}

@@ -1,0 +1,67 @@
+import assert from 'node:assert/strict';
+import { USUAL_TIMING } from '../../src/core/check.ts';
+import { understandDrain } from '../../src/core/drain-request.ts';
+import { type Policies, type Policy } from '../../src/core/pool.ts';
+import { type RealServer, type Table, type VirtualAddress } from '../../src/core/table.ts';
+
+const web = { kind: 'address', protocol: 'tcp', address: '192.0.2.10', port: 80 } as const;
+const marked = { kind: 'fwmark', mark: 1, family: 4 } as const;
+
+function server(address: string, port: number): RealServer {
+  const forwarding = { method: 'masquerading' } as const;
+  return { address, port, forwarding, weight: 1, upperThreshold: 0, lowerThreshold: 0 };
+}
+
+function service(at: VirtualAddress, ...servers: readonly RealServer[]): Table[number] {
+  return { at, scheduler: 'wlc', schedulerFlags: [], persistence: undefined, isOnePacket: false, servers };
+}
+
+const base: Table = [
+  service(web, server('10.99.0.11', 80), server('2001:db8::11', 80)),
+  service(marked, server('10.99.0.11', 0)),
+];
+const policy: Policy = {
+  name: undefined,
+  check: { kind: 'none', ...USUAL_TIMING },
+  onFailure: 'quiesce',
+  quorum: 1,
+  hysteresis: 0,
+  sorry: undefined,
+};
+const policies: Policies = {
+  services: [{ ...policy, key: 'fwmark 1', name: 'media' }],
+  stream: policy,
+  datagram: policy,
+  mark: policy,
+};
+
+describe('a drain that was asked for', () => {
+  const rows: readonly [string, string | undefined, string][] = [
+    ['10.99.0.11', undefined, '10.99.0.11 in all'],
+    ['10.99.0.11:80', undefined, '10.99.0.11:80 in all'],
+    ['10.99.0.11', 'media', '10.99.0.11 in fwmark 1'],
+    ['10.99.0.11', 'tcp 192.0.2.10:80', '10.99.0.11 in tcp 192.0.2.10:80'],
+    ['[2001:DB8:0::11]:80', undefined, '[2001:db8::11]:80 in all'],
+    ['2001:db8::11', undefined, '2001:db8::11 in all'],
+    ['10.99.0.11', 'web', 'unknown-service'],
+    ['10.99.0.12', undefined, 'unknown-server'],
+    ['10.99.0.11:81', undefined, 'unknown-server'],
+    ['2001:db8::11', 'media', 'unknown-server'],
+    ['rs1', undefined, 'not-a-server'],
+    ['10.99.0.11:99999', undefined, 'not-a-server'],
+    ['', undefined, 'not-a-server'],
+  ];
+  for (const [wanted, of, expected] of rows) {
+    it(`${wanted} ${of === undefined ? '' : `of ${of} `}is understood as ${expected}`, () => {
+      const meant = understandDrain({ server: wanted, service: of, isOn: true }, base, policies);
+      assert.equal(
+        meant.ok ? `${meant.value.server} in ${meant.value.service ?? 'all'}` : meant.reason,
+        expected,
+      );
+    });
+  }
+
+  it('may be ended for a real server that is gone', () => {
+    assert.ok(understandDrain({ server: '10.99.0.12', service: undefined, isOn: false }, base, policies).ok);
+  });
+});
