@@ -1,0 +1,192 @@
+import { hostname } from 'node:os';
+import { join } from 'node:path';
+import { createClient } from '../api/client.ts';
+import { loadConfig } from '../config/load.ts';
+import { findNode, floatingFrom, type FloatingSettings } from '../config/settings.ts';
+import { formatAddress, parseAddress } from '../core/address.ts';
+import { fail, ok, type Result } from '../core/result.ts';
+import { exitCode } from './exit-codes.ts';
+import { complain, printJson } from './print.ts';
+import { type Io, type RealServerCheckOptions } from './run-options.ts';
+
+/** Asks the wire of one interface who has which of the addresses, for so long. */
+export type ProveSilent = (
+  question: {
+    readonly interfaceName: string;
+    readonly addresses: readonly string[];
+    readonly realServers: readonly string[];
+    readonly timeoutMs: number;
+  },
+  signal: AbortSignal,
+) => Promise<
+  Result<
+    {
+      readonly answers: readonly {
+        readonly address: string;
+        readonly mac: string;
+        readonly hosts: readonly string[];
+      }[];
+      readonly heardCount: number;
+    },
+    string
+  >
+>;
+
+/** What the wire says of one floating address. */
+interface Finding {
+  readonly address: string;
+  readonly interface: string;
+  /** Whoever else has it, apart from this director. */
+  readonly answers: readonly Answer[];
+  /** Others are heard on this wire, so silence means something. */
+  readonly heard: boolean;
+}
+
+interface Answer {
+  readonly mac: string;
+  /** Addresses of its own. */
+  readonly hosts: readonly string[];
+  /** Null while the daemon cannot say which MACs are the peer's. */
+  readonly isPeer: boolean | null;
+}
+
+/** `vipair realserver check`, on a director: does anybody but the pair answer for a floating address? */
+export async function realServerCheckCommand(
+  options: RealServerCheckOptions,
+  io: Io,
+  proveSilent: ProveSilent,
+): Promise<number> {
+  const loaded = await loadConfig(options.config);
+  if (!loaded.ok) {
+    complain(io, loaded.detail ?? loaded.reason);
+    return exitCode('configuration');
+  }
+  const { config } = loaded.value;
+  const node = findNode(config, { node: options.node, hostName: hostname() });
+  if (!node.ok) {
+    complain(io, node.detail ?? node.reason);
+    return exitCode('configuration');
+  }
+  const floating = floatingFrom(config, node.value);
+  const misnamed = whatIsMisnamed(options, floating);
+  if (misnamed !== undefined) {
+    complain(io, misnamed);
+    return exitCode('usage');
+  }
+  const wanted = options.addresses.map(canonical);
+  const asked = floating.filter(({ address }) => wanted.length === 0 || wanted.includes(address));
+  const findings = await findAnswers(asked, {
+    peerMacs: await askPeerMacs(join(options.runtimeDir, `${config.pair}.sock`)),
+    realServers: options.realServers.map(canonical),
+    timeoutMs: options.timeoutMs,
+    proveSilent,
+  });
+  if (!findings.ok) {
+    complain(io, findings.detail ?? findings.reason);
+    return exitCode(findings.reason === 'not-permitted' ? 'notPermitted' : 'failed');
+  }
+  const isAllWell = findings.value.every(isWell);
+  if (options.json) {
+    printJson(io, { ok: isAllWell, node: node.value, addresses: findings.value });
+  } else {
+    io.out(findings.value.map((finding) => `${describe(finding)}\n`).join(''));
+  }
+  return exitCode(isAllWell ? 'ok' : 'failed');
+}
+
+function whatIsMisnamed(
+  { addresses, realServers }: RealServerCheckOptions,
+  floating: readonly FloatingSettings[],
+): string | undefined {
+  const malformed = [...addresses, ...realServers].find((text) => parseAddress(text) === undefined);
+  if (malformed !== undefined) {
+    return `${malformed} is not an address`;
+  }
+  const stranger = addresses.find((text) => !floating.some(({ address }) => address === canonical(text)));
+  return stranger === undefined
+    ? undefined
+    : `${stranger} is no floating address: ${floating.map(({ address }) => address).join(', ')} are`;
+}
+
+async function findAnswers(
+  asked: readonly FloatingSettings[],
+  how: {
+    readonly peerMacs: readonly string[] | undefined;
+    readonly realServers: readonly string[];
+    readonly timeoutMs: number;
+    readonly proveSilent: ProveSilent;
+  },
+): Promise<Result<readonly Finding[], 'not-permitted' | 'failed'>> {
+  const { peerMacs, realServers, timeoutMs, proveSilent } = how;
+  const findings: Finding[] = [];
+  for (const interfaceName of new Set(asked.map((entry) => entry.interfaceName))) {
+    const here = asked.filter((entry) => entry.interfaceName === interfaceName);
+    const addresses = here.map(({ address }) => address);
+    const proven = await proveSilent(
+      { interfaceName, addresses, realServers, timeoutMs },
+      new AbortController().signal,
+    );
+    if (!proven.ok) {
+      return fail(
+        proven.reason === 'not-permitted' ? 'not-permitted' : 'failed',
+        refusalText(interfaceName, proven.reason, proven.detail),
+      );
+    }
+    const { answers, heardCount } = proven.value;
+    for (const address of addresses) {
+      findings.push({
+        address,
+        interface: interfaceName,
+        answers: answers
+          .filter((answer) => answer.address === address)
+          .map(({ mac, hosts }) => ({ mac, hosts, isPeer: peerMacs?.includes(mac) ?? null })),
+        heard: heardCount > 0,
+      });
+    }
+  }
+  return ok(findings);
+}
+
+function isWell({ answers, heard }: Finding): boolean {
+  return heard && answers.every(({ isPeer }) => isPeer === true);
+}
+
+function describe({ address, interface: interfaceName, answers, heard }: Finding): string {
+  const where = `${address} on ${interfaceName}`;
+  if (!heard) {
+    return `${where}: nobody at all was heard there, so that nobody answered proves nothing. Remedy: name a real server with --real-server, or look at the cable`;
+  }
+  const others = answers.filter(({ isPeer }) => isPeer !== true);
+  if (others.length === 0) {
+    return `${where}: ${answers.length > 0 ? 'the peer has it, and nobody else answers' : 'nobody but this director answers'}`;
+  }
+  return others.map((answer) => `${where}: ${complaintOf(answer, address)}`).join('\n');
+}
+
+function complaintOf({ mac, hosts, isPeer }: Answer, address: string): string {
+  const who = hosts.length === 0 ? mac : `${hosts.join(', ')} (${mac})`;
+  const remedy = `Remedy: on that host, as root: sh vipair-realserver.sh apply --address ${address}`;
+  return isPeer === null
+    ? `${who} answers for it; whether that is the peer is not known while the daemon does not run here or has not heard it. If it is a real server: ${remedy}`
+    : `${who} answers for it, and is not of the pair. ${remedy}`;
+}
+
+function refusalText(interfaceName: string, reason: string, detail: string | undefined): string {
+  const words = detail === undefined ? reason : `${reason}: ${detail}`;
+  return reason === 'not-permitted'
+    ? `cannot ask on ${interfaceName}: raw frames need root. Remedy: sudo vipair realserver check`
+    : `cannot ask on ${interfaceName}: ${words}`;
+}
+
+/** Undefined where no daemon says it, or it has not heard the peer yet. */
+async function askPeerMacs(socketPath: string): Promise<readonly string[] | undefined> {
+  const status = await createClient(socketPath).status();
+  // A daemon that is older does not say it.
+  const macs: readonly string[] | undefined = status.ok ? status.value.peer.macs : undefined;
+  return macs === undefined || macs.length === 0 ? undefined : macs;
+}
+
+function canonical(text: string): string {
+  const address = parseAddress(text);
+  return address === undefined ? text : formatAddress(address);
+}
