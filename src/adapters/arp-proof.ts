@@ -29,6 +29,8 @@ export interface SilenceReport {
   readonly answers: readonly OwnerClaim[];
   /** MACs that were heard of at all; without any, that nobody answered proves nothing. */
   readonly heardCount: number;
+  /** Of the real servers, those that were heard, by their own address. */
+  readonly heardServers: readonly string[];
 }
 
 export interface OwnerClaim {
@@ -39,17 +41,17 @@ export interface OwnerClaim {
   readonly hosts: readonly string[];
 }
 
-export type SilenceReason = ProbeReason | SendReason | 'aborted';
+export type SilenceReason = ProbeReason | SendReason;
 
 const ASK_EVERY_MS = 100;
 const POLL_EVERY_MS = 10;
 /** Of the neighbour table; enough to see that the wire works. */
 const MOST_NEIGHBORS = 64;
+/** What is remembered of bystanders in a flood; whoever states a floating address is always remembered. */
+const MOST_BYSTANDERS = 1024;
+const MOST_ADDRESSES_EACH = 64;
 
-export async function proveSilent(
-  question: SilenceQuestion,
-  signal: AbortSignal,
-): Promise<Result<SilenceReport, SilenceReason>> {
+export async function proveSilent(question: SilenceQuestion): Promise<Result<SilenceReport, SilenceReason>> {
   const { interfaceName, addresses, timeoutMs } = question;
   const neighbors = await neighborsOn(interfaceName);
   const targets = [...new Set([...addresses, ...question.realServers, ...neighbors.keys()])];
@@ -67,9 +69,6 @@ export async function proveSilent(
     const seen = new Map<string, Set<string>>();
     const endMs = performance.now() + timeoutMs;
     for (let askAtMs = 0; performance.now() < endMs;) {
-      if (signal.aborted) {
-        return fail('aborted');
-      }
       if (performance.now() >= askAtMs) {
         askAtMs = performance.now() + ASK_EVERY_MS;
         const asked = askAll(targets, probes);
@@ -78,9 +77,9 @@ export async function proveSilent(
         }
       }
       await pause(POLL_EVERY_MS);
-      note(seen, probes);
+      note(seen, probes, targets);
     }
-    return ok(report(addresses, seen, neighbors));
+    return ok(report(question, seen, neighbors));
   } finally {
     for (const probe of probes.values()) {
       probe[Symbol.dispose]();
@@ -104,16 +103,24 @@ function askAll(
 }
 
 /** Whoever states an address, by answer or by a question of its own. */
-function note(seen: Map<string, Set<string>>, probes: ReadonlyMap<4 | 6, Probe>): void {
+function note(
+  seen: Map<string, Set<string>>,
+  probes: ReadonlyMap<4 | 6, Probe>,
+  targets: readonly string[],
+): void {
   for (const probe of probes.values()) {
     for (const { address, mac } of probe.poll().sightings) {
-      seen.set(mac, (seen.get(mac) ?? new Set()).add(address));
+      const stated = seen.get(mac) ?? new Set();
+      const hasRoom = seen.size < MOST_BYSTANDERS && stated.size < MOST_ADDRESSES_EACH;
+      if (hasRoom || targets.includes(address)) {
+        seen.set(mac, stated.add(address));
+      }
     }
   }
 }
 
 function report(
-  addresses: readonly string[],
+  { addresses, realServers }: SilenceQuestion,
   seen: ReadonlyMap<string, ReadonlySet<string>>,
   neighbors: ReadonlyMap<string, string>,
 ): SilenceReport {
@@ -127,7 +134,8 @@ function report(
     const hosts = [...new Set([...stated, ...known])].filter((address) => !addresses.includes(address));
     return addresses.filter((address) => stated.has(address)).map((address) => ({ address, mac, hosts }));
   });
-  return { answers, heardCount: others.length };
+  const heardServers = realServers.filter((server) => others.some(([, stated]) => stated.has(server)));
+  return { answers, heardCount: others.length, heardServers };
 }
 
 /** Address and MAC of the complete entries of the kernel's IPv4 table; empty where it cannot be read. */

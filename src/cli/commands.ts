@@ -197,7 +197,7 @@ Real servers need no vipair: deploy/real-server/vipair-realserver.sh does the sa
     examples: [
       'print --address 192.0.2.10',
       'verify --gateway 10.99.0.1',
-      'check --real-server 192.0.2.11 --real-server 192.0.2.12',
+      'check --server 192.0.2.11 --server 192.0.2.12',
     ],
     codes: ['failed', 'notPermitted', 'configuration'],
   })
@@ -218,12 +218,12 @@ Real servers need no vipair: deploy/real-server/vipair-realserver.sh does the sa
     .option('--tunnel', 'for tunnelling: the addresses go on tunl0')
     .option('--gateway <address>', 'verify: the default route must lead to it')
     .option('--root <directory>', 'files of persist and notes of apply are below it')
-    .option('--real-server <address>', "check: a real server's own address; may be given again", collect)
+    .option('--server <address>', "check: a real server's own address; may be given again", collect)
     .option('--json', 'check: print data')
     .addOption(timeoutOption('1s'))
     .action(
       async (action: RealServerOptions['action'] | 'check', options: RealServerGiven, self: Command) => {
-        const { address: addresses = [], realServer: realServers = [], json = false } = options;
+        const { address: addresses = [], server: realServers = [], json = false } = options;
         const common = commonOptions(self);
         if (action === 'check') {
           const { realServerCheckCommand } = await import('./realserver-check.ts');
@@ -250,7 +250,7 @@ interface RealServerGiven {
   readonly tunnel?: true;
   readonly gateway?: string;
   readonly root?: string;
-  readonly realServer?: readonly string[];
+  readonly server?: readonly string[];
   readonly json?: true;
   readonly timeout: number;
 }

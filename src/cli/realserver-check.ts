@@ -10,15 +10,12 @@ import { complain, printJson } from './print.ts';
 import { type Io, type RealServerCheckOptions } from './run-options.ts';
 
 /** Asks the wire of one interface who has which of the addresses, for so long. */
-export type ProveSilent = (
-  question: {
-    readonly interfaceName: string;
-    readonly addresses: readonly string[];
-    readonly realServers: readonly string[];
-    readonly timeoutMs: number;
-  },
-  signal: AbortSignal,
-) => Promise<
+export type ProveSilent = (question: {
+  readonly interfaceName: string;
+  readonly addresses: readonly string[];
+  readonly realServers: readonly string[];
+  readonly timeoutMs: number;
+}) => Promise<
   Result<
     {
       readonly answers: readonly {
@@ -27,6 +24,7 @@ export type ProveSilent = (
         readonly hosts: readonly string[];
       }[];
       readonly heardCount: number;
+      readonly heardServers: readonly string[];
     },
     string
   >
@@ -75,21 +73,24 @@ export async function realServerCheckCommand(
   }
   const wanted = options.addresses.map(canonical);
   const asked = floating.filter(({ address }) => wanted.length === 0 || wanted.includes(address));
-  const findings = await findAnswers(asked, {
+  const realServers = [...new Set(options.realServers.map(canonical))];
+  const found = await askWires(asked, {
     peerMacs: await askPeerMacs(join(options.runtimeDir, `${config.pair}.sock`)),
-    realServers: options.realServers.map(canonical),
+    realServers,
     timeoutMs: options.timeoutMs,
     proveSilent,
   });
-  if (!findings.ok) {
-    complain(io, findings.detail ?? findings.reason);
-    return exitCode(findings.reason === 'not-permitted' ? 'notPermitted' : 'failed');
+  if (!found.ok) {
+    complain(io, found.detail ?? found.reason);
+    return exitCode(found.reason === 'not-permitted' ? 'notPermitted' : 'failed');
   }
-  const isAllWell = findings.value.every(isWell);
+  const { findings, unheardServers } = found.value;
+  const isAllWell = findings.every(isWell) && unheardServers.length === 0;
   if (options.json) {
-    printJson(io, { ok: isAllWell, node: node.value, addresses: findings.value });
+    printJson(io, { ok: isAllWell, node: node.value, addresses: findings, unheardServers });
   } else {
-    io.out(findings.value.map((finding) => `${describe(finding)}\n`).join(''));
+    const lines = [...findings.map(describe), ...unheardServers.map(describeUnheard)];
+    io.out(lines.map((line) => `${line}\n`).join(''));
   }
   return exitCode(isAllWell ? 'ok' : 'failed');
 }
@@ -108,43 +109,76 @@ function whatIsMisnamed(
     : `${stranger} is no floating address: ${floating.map(({ address }) => address).join(', ')} are`;
 }
 
-async function findAnswers(
+/** What the wires say, and the real servers that were heard on none of them. */
+interface Found {
+  readonly findings: readonly Finding[];
+  readonly unheardServers: readonly string[];
+}
+
+interface How {
+  readonly peerMacs: readonly string[] | undefined;
+  readonly realServers: readonly string[];
+  readonly timeoutMs: number;
+  readonly proveSilent: ProveSilent;
+}
+
+/**
+ * Asks on all interfaces at once, so that it takes no longer with many. An address is asked for where it floats,
+ * and nowhere else: on another wire a router that does proxy ARP answers for it by right.
+ */
+async function askWires(
   asked: readonly FloatingSettings[],
-  how: {
-    readonly peerMacs: readonly string[] | undefined;
-    readonly realServers: readonly string[];
-    readonly timeoutMs: number;
-    readonly proveSilent: ProveSilent;
-  },
-): Promise<Result<readonly Finding[], 'not-permitted' | 'failed'>> {
-  const { peerMacs, realServers, timeoutMs, proveSilent } = how;
+  how: How,
+): Promise<Result<Found, 'not-permitted' | 'failed'>> {
+  const interfaces = [...new Set(asked.map(({ interfaceName }) => interfaceName))];
+  const wires = await Promise.all(
+    interfaces.map((interfaceName) =>
+      askWire(
+        interfaceName,
+        asked.filter((entry) => entry.interfaceName === interfaceName).map(({ address }) => address),
+        how,
+      ),
+    ),
+  );
   const findings: Finding[] = [];
-  for (const interfaceName of new Set(asked.map((entry) => entry.interfaceName))) {
-    const here = asked.filter((entry) => entry.interfaceName === interfaceName);
-    const addresses = here.map(({ address }) => address);
-    const proven = await proveSilent(
-      { interfaceName, addresses, realServers, timeoutMs },
-      new AbortController().signal,
-    );
-    if (!proven.ok) {
-      return fail(
-        proven.reason === 'not-permitted' ? 'not-permitted' : 'failed',
-        refusalText(interfaceName, proven.reason, proven.detail),
-      );
+  const heard = new Set<string>();
+  for (const wire of wires) {
+    if (!wire.ok) {
+      return wire;
     }
-    const { answers, heardCount } = proven.value;
-    for (const address of addresses) {
-      findings.push({
-        address,
-        interface: interfaceName,
-        answers: answers
-          .filter((answer) => answer.address === address)
-          .map(({ mac, hosts }) => ({ mac, hosts, isPeer: peerMacs?.includes(mac) ?? null })),
-        heard: heardCount > 0,
-      });
+    findings.push(...wire.value.findings);
+    for (const server of wire.value.heardServers) {
+      heard.add(server);
     }
   }
-  return ok(findings);
+  return ok({ findings, unheardServers: how.realServers.filter((server) => !heard.has(server)) });
+}
+
+async function askWire(
+  interfaceName: string,
+  addresses: readonly string[],
+  { peerMacs, realServers, timeoutMs, proveSilent }: How,
+): Promise<
+  Result<
+    { readonly findings: readonly Finding[]; readonly heardServers: readonly string[] },
+    'not-permitted' | 'failed'
+  >
+> {
+  const proven = await proveSilent({ interfaceName, addresses, realServers, timeoutMs });
+  if (!proven.ok) {
+    const reason = proven.reason === 'not-permitted' ? 'not-permitted' : 'failed';
+    return fail(reason, refusalText(interfaceName, proven.reason, proven.detail));
+  }
+  const { answers, heardCount, heardServers } = proven.value;
+  const findings = addresses.map((address) => ({
+    address,
+    interface: interfaceName,
+    answers: answers
+      .filter((answer) => answer.address === address)
+      .map(({ mac, hosts }) => ({ mac, hosts, isPeer: peerMacs?.includes(mac) ?? null })),
+    heard: heardCount > 0,
+  }));
+  return ok({ findings, heardServers });
 }
 
 function isWell({ answers, heard }: Finding): boolean {
@@ -154,13 +188,17 @@ function isWell({ answers, heard }: Finding): boolean {
 function describe({ address, interface: interfaceName, answers, heard }: Finding): string {
   const where = `${address} on ${interfaceName}`;
   if (!heard) {
-    return `${where}: nobody at all was heard there, so that nobody answered proves nothing. Remedy: name a real server with --real-server, or look at the cable`;
+    return `${where}: nobody at all was heard there, so that nobody answered proves nothing. Remedy: name a real server with --server, or look at the cable`;
   }
   const others = answers.filter(({ isPeer }) => isPeer !== true);
   if (others.length === 0) {
     return `${where}: ${answers.length > 0 ? 'the peer has it, and nobody else answers' : 'nobody but this director answers'}`;
   }
   return others.map((answer) => `${where}: ${complaintOf(answer, address)}`).join('\n');
+}
+
+function describeUnheard(server: string): string {
+  return `${server} was not heard, so nothing is proven about it. Remedy: is it up, and is this its own address on the wire of a floating address?`;
 }
 
 function complaintOf({ mac, hosts, isPeer }: Answer, address: string): string {

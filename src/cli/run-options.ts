@@ -92,8 +92,8 @@ export interface RealServerCheckOptions extends CommonOptions {
   readonly json: boolean;
   /** Empty: all floating addresses. */
   readonly addresses: readonly string[];
+  /** Their own addresses: each must be heard, or its silence about the others proves nothing. */
   readonly realServers: readonly string[];
-  /** Per interface. */
   readonly timeoutMs: number;
 }
 

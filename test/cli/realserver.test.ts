@@ -107,7 +107,15 @@ ip -4 address add 192.0.2.10/32 dev lo scope host
   describe('check', () => {
     const mac = '52:54:00:00:00:0b';
     const found = (answers: readonly { address: string; mac: string; hosts: string[] }[], heardCount = 1) =>
-      (() => Promise.resolve({ ok: true, value: { answers, heardCount } })) satisfies ProveSilent;
+      (({ realServers }) =>
+        Promise.resolve({
+          ok: true,
+          value: {
+            answers,
+            heardCount,
+            heardServers: realServers.filter((server) => server !== '192.0.2.19'),
+          },
+        })) satisfies ProveSilent;
     const check = (proveSilent: ProveSilent, ...args: string[]) =>
       run(
         [
@@ -137,6 +145,13 @@ ip -4 address add 192.0.2.10/32 dev lo scope host
       assert.match(out, /nobody at all was heard there/);
     });
 
+    it('takes the silence of a real server that is not heard at all for no proof', async () => {
+      const { code, out } = await check(found([]), '--server', '192.0.2.11', '--server', '192.0.2.19');
+      assert.equal(code, 1);
+      assert.match(out, /^192\.0\.2\.19 was not heard, .*Remedy: /m);
+      assert.doesNotMatch(out, /192\.0\.2\.11/);
+    });
+
     it('names the host that answers and the line to run there', async () => {
       const answers = [{ address: '192.0.2.10', mac, hosts: ['192.0.2.11'] }];
       const { code, out } = await check(found(answers));
@@ -157,6 +172,7 @@ ip -4 address add 192.0.2.10/32 dev lo scope host
             heard: true,
           },
         ],
+        unheardServers: [],
       });
     });
 
@@ -164,14 +180,14 @@ ip -4 address add 192.0.2.10/32 dev lo scope host
       const asked: unknown[] = [];
       const note: ProveSilent = (question) => {
         asked.push(question);
-        return found([])();
+        return found([])(question);
       };
-      await check(note, '--real-server', '192.0.2.11', '--address', '192.0.2.10', '--timeout', '300ms');
+      await check(note, '--server', '192.0.2.11', '--address', '192.0.2.10', '--timeout', '300ms');
       assert.deepEqual(asked, [
         { interfaceName: 'eth0', addresses: ['192.0.2.10'], realServers: ['192.0.2.11'], timeoutMs: 300 },
       ]);
       assert.equal((await check(note, '--address', '192.0.2.99')).code, 64);
-      assert.equal((await check(note, '--real-server', 'web1')).code, 64);
+      assert.equal((await check(note, '--server', 'web1')).code, 64);
       assert.equal(asked.length, 1);
     });
 
