@@ -225,6 +225,10 @@ Real servers need no vipair: deploy/real-server/vipair-realserver.sh does the sa
       async (action: RealServerOptions['action'] | 'check', options: RealServerGiven, self: Command) => {
         const { address: addresses = [], server: realServers = [], json = false } = options;
         const common = commonOptions(self);
+        const stray = (action === 'check' ? onlyOfScript : onlyOfCheck).find((name) => name in options);
+        if (stray !== undefined) {
+          self.error(`error: option '--${stray}' does not belong to '${action}'`);
+        }
         if (action === 'check') {
           const { realServerCheckCommand } = await import('./realserver-check.ts');
           const asked = { ...common, addresses, realServers, json, timeoutMs: options.timeout };
@@ -242,6 +246,9 @@ Real servers need no vipair: deploy/real-server/vipair-realserver.sh does the sa
       },
     );
 }
+
+const onlyOfScript = ['method', 'interface', 'tunnel', 'gateway', 'root'] as const;
+const onlyOfCheck = ['server', 'json'] as const;
 
 interface RealServerGiven {
   readonly address?: readonly string[];

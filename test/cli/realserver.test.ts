@@ -104,6 +104,19 @@ ip -4 address add 192.0.2.10/32 dev lo scope host
     }
   });
 
+  it('refuses an option that belongs to another action', async () => {
+    for (const [action, ...option] of [
+      ['print', '--server', '192.0.2.11'],
+      ['verify', '--json'],
+      ['check', '--method', 'sysctl'],
+      ['check', '--tunnel'],
+    ]) {
+      const { code, err } = await run([action ?? '', '--address', '192.0.2.10', ...option]);
+      assert.equal(code, 64);
+      assert.match(err, new RegExp(`${option[0]}' does not belong to '${action}'`));
+    }
+  });
+
   describe('check', () => {
     const mac = '52:54:00:00:00:0b';
     const found = (answers: readonly { address: string; mac: string; hosts: string[] }[], heardCount = 1) =>
