@@ -33,5 +33,9 @@ if (role === 'director' && process.send !== undefined) {
       const { tryGate } = await import('./adapters/gate-trial.ts');
       return tryGate({ timeoutMs: 5000, modulePath: import.meta.filename });
     },
+    proveSilent: async (question) => {
+      const { proveSilent } = await import('./adapters/arp-proof.ts');
+      return proveSilent(question);
+    },
   });
 }

@@ -35,6 +35,8 @@ arping iputils-arping announcements where system calls are not available
 arp net-tools node-arp, which reads the ARP table for vipair arp
 ipvsadm ipvsadm the IPVS table as the real program tells it
 nft nftables cutting cables in the lab; the gate by hand
+arptables arptables keeping a real server silent by arptables
+shellcheck shellcheck reading the script of the real servers
 tcpdump tcpdump looking at the wire in tests
 promtool prometheus checks metrics and alert rules
 keepalived keepalived the rival of the benchmark'

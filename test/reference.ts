@@ -96,6 +96,7 @@ function commandLine(): string {
     run: () => Promise.resolve(0),
     lookUpMac: () => Promise.reject(new Error('not asked')),
     tryGate: () => Promise.reject(new Error('not asked')),
+    proveSilent: () => Promise.reject(new Error('not asked')),
   };
   const program = createProgram(silent, rim, () => undefined);
   const commands = program.commands.map((command) => [

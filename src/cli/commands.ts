@@ -3,6 +3,7 @@ import { parseDurationMs } from '../config/values.ts';
 import { type Help, helpText } from './help.ts';
 import { type LookUpMac } from './arp.ts';
 import { type TryGate } from './host.ts';
+import { type ProveSilent } from './realserver-check.ts';
 import {
   type ArpOptions,
   type CheckOptions,
@@ -12,6 +13,7 @@ import {
   type FailoverOptions,
   type Io,
   type MaintenanceOptions,
+  type RealServerOptions,
   type RunOptions,
   type ServicesOptions,
   type StatusOptions,
@@ -24,6 +26,7 @@ export interface Rim {
   run(options: RunOptions): Promise<number>;
   readonly lookUpMac: LookUpMac;
   readonly tryGate: TryGate;
+  readonly proveSilent: ProveSilent;
   /** Of this program, for `--version`. */
   readonly version: string;
 }
@@ -52,6 +55,7 @@ export function addCommands(frame: Frame): void {
   addDrain(frame);
   addUndrain(frame);
   addArp(frame);
+  addRealServer(frame);
   addSimulate(frame);
 }
 
@@ -228,6 +232,88 @@ function addArp({ program, io, rim, finish }: Frame): void {
       const { timeout: timeoutMs, json = false } = options;
       finish(await arpCommand({ address, json, timeoutMs }, io, rim.lookUpMac));
     });
+}
+
+function addRealServer({ program, io, rim, finish }: Frame): void {
+  command(program, 'realserver', "Set up and check the real servers' side of direct routing.", {
+    text: `print     what to run on a real server, and how to get it there
+apply     on a real server: put the addresses there and keep it from answering ARP for them
+persist   make that so at every boot, before the network is up
+verify    look whether it is so
+undo      take back what apply and persist made
+check     on a director: ask the wire whether anybody but the pair answers for a floating address
+
+Real servers need no vipair: deploy/real-server/vipair-realserver.sh does the same there, without Node.`,
+    examples: [
+      'print --address 192.0.2.10',
+      'verify --gateway 10.99.0.1',
+      'check --server 192.0.2.11 --server 192.0.2.12',
+    ],
+    codes: ['failed', 'notPermitted', 'configuration'],
+  })
+    .addArgument(
+      program
+        .createArgument('<action>', 'what to do')
+        .choices(['print', 'apply', 'persist', 'verify', 'undo', 'check']),
+    )
+    .option('--address <address>', 'a floating address that clients use; may be given again', collect)
+    .addOption(
+      new Option('--method <method>', 'how a real server is kept silent (default: sysctl)').choices([
+        'sysctl',
+        'arptables',
+        'nftables',
+      ]),
+    )
+    .option('--interface <name>', 'where a real server has the addresses (default: lo)')
+    .option('--tunnel', 'for tunnelling: the addresses go on tunl0')
+    .option('--gateway <address>', 'verify: the default route must lead to it')
+    .option('--root <directory>', 'files of persist and notes of apply are below it')
+    .option(
+      '--server <address>',
+      "check: a real server's own address; may be given again (default: those of the services)",
+      collect,
+    )
+    .option('--json', 'check: print data')
+    .addOption(timeoutOption('1s'))
+    .action(
+      async (action: RealServerOptions['action'] | 'check', options: RealServerGiven, self: Command) => {
+        const { address: addresses = [], server: realServers = [], json = false } = options;
+        const common = commonOptions(self);
+        const stray = (action === 'check' ? onlyOfScript : onlyOfCheck).find((name) => name in options);
+        if (stray !== undefined) {
+          self.error(`error: option '--${stray}' does not belong to '${action}'`);
+        }
+        if (action === 'check') {
+          const { realServerCheckCommand } = await import('./realserver-check.ts');
+          const asked = { ...common, addresses, realServers, json, timeoutMs: options.timeout };
+          finish(await realServerCheckCommand(asked, io, rim.proveSilent));
+          return;
+        }
+        const { realServerCommand } = await import('./realserver.ts');
+        const { method, interface: interfaceName, tunnel: isTunnel = false, gateway, root } = options;
+        finish(
+          await realServerCommand(
+            { ...common, action, addresses, method, interfaceName, isTunnel, gateway, root },
+            io,
+          ),
+        );
+      },
+    );
+}
+
+const onlyOfScript = ['method', 'interface', 'tunnel', 'gateway', 'root'] as const;
+const onlyOfCheck = ['server', 'json'] as const;
+
+interface RealServerGiven {
+  readonly address?: readonly string[];
+  readonly method?: string;
+  readonly interface?: string;
+  readonly tunnel?: true;
+  readonly gateway?: string;
+  readonly root?: string;
+  readonly server?: readonly string[];
+  readonly json?: true;
+  readonly timeout: number;
 }
 
 function addSimulate({ program, io, finish }: Frame): void {

@@ -89,6 +89,27 @@ export interface SimulateOptions extends CommonOptions {
   readonly runCount: number;
 }
 
+/** What the shell script of the real servers is asked for; what is undefined is left to it. */
+export interface RealServerOptions extends CommonOptions {
+  readonly action: 'print' | 'apply' | 'persist' | 'verify' | 'undo';
+  /** Empty: the only one of the configuration. */
+  readonly addresses: readonly string[];
+  readonly method?: string | undefined;
+  readonly interfaceName?: string | undefined;
+  readonly gateway?: string | undefined;
+  readonly root?: string | undefined;
+  readonly isTunnel: boolean;
+}
+
+export interface RealServerCheckOptions extends CommonOptions {
+  readonly json: boolean;
+  /** Empty: all floating addresses. */
+  readonly addresses: readonly string[];
+  /** Their own addresses: each must be heard, or its silence proves nothing. Empty: those of the services. */
+  readonly realServers: readonly string[];
+  readonly timeoutMs: number;
+}
+
 export interface ArpOptions {
   readonly address: string;
   readonly json: boolean;

@@ -72,6 +72,8 @@ export interface PeerStatus {
   /** It has proved that its heartbeats are its own and new. */
   readonly proven: boolean;
   readonly configDiffers: boolean;
+  /** Of its floating interfaces, as it last said; empty before the first heartbeat. */
+  readonly macs: readonly string[];
 }
 
 export interface LinkStatus {
@@ -256,6 +258,7 @@ function peerStatus(snapshot: PulseSnapshot, settings: Settings): PeerStatus {
     maintenance: advertisement?.isMaintenance ?? false,
     proven: peer?.isProven ?? false,
     configDiffers: snapshot.isConfigDifferent,
+    macs: peer?.macs ?? [],
   };
 }
 

@@ -16,6 +16,7 @@ const rim = {
       value: { mac: '02:00:00:00:00:01', interfaceName: 'eth0', isOwn: false },
     }),
   tryGate: () => Promise.resolve({ ok: true as const, value: 'egress' as const }),
+  proveSilent: () => Promise.reject(new Error('not asked')),
 };
 
 async function run(...args: string[]) {

@@ -30,6 +30,7 @@ describe('status', () => {
           maintenance: false,
           proven: true,
           configDiffers: false,
+          macs: [],
         },
         floating: [
           { address: '192.0.2.10', interface: 'eth0', held: false },
