@@ -10,7 +10,7 @@ export interface DriverPorts {
   readonly onStep: (step: DriverStep) => void;
   /** Nothing waits any more. It may dispatch. */
   readonly onIdle: () => void;
-  /** Reads what has happened and nobody told: called before every deadline, it may dispatch. */
+  /** Reads what has happened and nobody told: called before every step that a deadline has come for; it may dispatch. */
   readonly look: () => void;
   /** How late a deadline came. */
   readonly onLate: (lateMs: number) => void;
@@ -31,7 +31,9 @@ export interface Driver extends Disposable {
 /**
  * Runs the core on real time: holds its state, queues its events, and sets the one timer there is.
  *
- * An event that is raised while a step is carried out waits its turn, so effects never nest.
+ * An event that is raised while a step is carried out waits its turn, so effects never nest. Any event makes the
+ * core do what is due by then, so before it the driver looks what else has happened, not only when the timer
+ * fires: with two directors that beat at the same moment, the peer's heartbeat may be first every time.
  */
 export function createDriver(settings: Settings, ports: DriverPorts): Driver {
   let state = initialState(settings);
@@ -39,22 +41,30 @@ export function createDriver(settings: Settings, ports: DriverPorts): Driver {
   let deadlineMs: number | undefined;
   let isDraining = false;
   let isDisposed = false;
+  let lastMs = Number.NEGATIVE_INFINITY;
   const queue: DirectorEvent[] = [];
 
   function dispatch(event: DirectorEvent): void {
-    queue.push(event);
     if (isDraining) {
+      queue.push(event);
       return;
     }
     isDraining = true;
     const taken: DriverStep[] = [];
     try {
+      if (deadlineMs !== undefined && ports.nowMs() >= deadlineMs) {
+        ports.look();
+      }
+      queue.push(event);
       for (let next = queue.shift(); next !== undefined; next = queue.shift()) {
         const before = state;
-        const [after, effects] = step(before, next, settings);
+        // What was looked up for its sake came before it. For the core, time never goes back.
+        lastMs = Math.max(lastMs, next.atMs);
+        const inTime = { ...next, atMs: lastMs };
+        const [after, effects] = step(before, inTime, settings);
         state = after;
         effects.forEach(ports.perform);
-        taken.push({ event: next, before, after, effects });
+        taken.push({ event: inTime, before, after, effects });
       }
     } finally {
       isDraining = false;
@@ -87,7 +97,6 @@ export function createDriver(settings: Settings, ports: DriverPorts): Driver {
       if (deadlineMs !== undefined && atMs >= deadlineMs) {
         ports.onLate(atMs - deadlineMs);
       }
-      ports.look();
       dispatch({ kind: 'deadline', atMs: ports.nowMs() });
     });
   }

@@ -69,6 +69,38 @@ describe('driver', () => {
     assert.ok((lateMs[0] ?? -1) >= 0);
   });
 
+  it('looks before every step that something is due for, also when another event comes before its timer', () => {
+    let atMs = 0;
+    const seen: [string, number][] = [];
+    using driver = createDriver(
+      settings,
+      ports({
+        nowMs: () => atMs,
+        look: () => {
+          atMs += 1;
+          driver.dispatch({ kind: 'carrier', atMs, interfaceName: 'eth0', isUp: true });
+        },
+        onStep: ({ event }) => seen.push([event.kind, event.atMs]),
+      }),
+    );
+    driver.dispatch({ kind: 'started', atMs, isMaintenance: false });
+    for (const dueMs of [settings.intervalMs, 2 * settings.intervalMs + 2]) {
+      atMs = dueMs;
+      driver.dispatch({ kind: 'lease-lost', atMs });
+      driver.dispatch({ kind: 'lease-lost', atMs });
+    }
+    const [first, second] = [settings.intervalMs + 1, 2 * settings.intervalMs + 3];
+    assert.deepEqual(seen, [
+      ['started', 0],
+      ['carrier', first],
+      ['lease-lost', first],
+      ['lease-lost', first],
+      ['carrier', second],
+      ['lease-lost', second],
+      ['lease-lost', second],
+    ]);
+  });
+
   it('reads what waits in its sockets before it believes in a deadline', async () => {
     const order: string[] = [];
     const socket = createSocket('udp4', () => order.push('heartbeat'));
