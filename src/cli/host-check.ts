@@ -3,6 +3,7 @@ import { lvsFrom } from '../config/lvs-settings.ts';
 import { type Config } from '../config/schema.ts';
 import { apiFrom, floatingFrom, linkOptionsFrom, pathsFrom } from '../config/settings.ts';
 import { parseAddress } from '../core/address.ts';
+import { ownServerProblems } from '../core/own-servers.ts';
 import { type GateHooks } from '../core/state.ts';
 import { kernelWarnings, tryGateOf } from './kernel-check.ts';
 import { type HostView, type TryGate } from './host.ts';
@@ -40,6 +41,7 @@ export async function checkHost(
       ...ownAddressWarnings(config, nodeName, host),
       ...listenWarnings(config, nodeName, host),
       ...realServerWarnings(config, nodeName, host),
+      ...ownServerWarnings(config, nodeName, host),
       ...gate.warnings,
       ...(await kernelWarnings(config, nodeName, host)),
       ...(await trackWarnings(config, host)),
@@ -142,6 +144,16 @@ function realServerWarnings(config: Config, nodeName: string, { addresses }: Hos
         ? `floating address ${address} is on lo: this director is a real server, too, and while it is backup the gate drops what the other sends it. Remedy: gate: address`
         : `floating address ${address} is on lo: this director is a real server, too; see that it does not answer ARP for it while it is backup (arp_ignore 1, arp_announce 2)`,
     );
+}
+
+function ownServerWarnings(config: Config, nodeName: string, { addresses }: HostView): readonly string[] {
+  const floating = floatingFrom(config, nodeName);
+  const own = addresses.filter(({ address }) => !floating.some((entry) => entry.address === address));
+  return ownServerProblems(lvsFrom(config, nodeName).settings.table, {
+    addresses: own.map(({ address }) => address),
+    gate: config.gate,
+    nodeName,
+  });
 }
 
 async function trackWarnings(

@@ -26,7 +26,7 @@ export function tracksOf(state: DirectorState, settings: Settings): readonly Tra
   ];
 }
 
-export function floatingInterfaces(settings: Settings): readonly string[] {
+export function floatingInterfaces(settings: Pick<Settings, 'floating'>): readonly string[] {
   return [...new Set(settings.floating.map(({ interfaceName }) => interfaceName))];
 }
 

@@ -19,7 +19,6 @@ import {
   settingsFrom,
 } from '../config/settings.ts';
 import { explain } from '../core/explain.ts';
-import { floatingInterfaces } from '../core/tracks.ts';
 import { type Role, type Settings, statedRole } from '../core/state.ts';
 import { type Journal, openJournal } from '../observe/journal.ts';
 import { createLog, type Log } from '../observe/log.ts';
@@ -156,7 +155,8 @@ export async function startDirector(options: DirectorOptions): Promise<void> {
           pair,
           node: nodeName,
           stateDir,
-          interfaces: floatingInterfaces(settings),
+          floating: settings.floating,
+          gate: settings.gate,
           line,
           log,
         });

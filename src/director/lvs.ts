@@ -2,12 +2,16 @@
  * All that this director does for the virtual services: the table and its checks, what is told to the peer and
  * heard from it, the settings of the kernel, and connection sync.
  */
+import { networkInterfaces } from 'node:os';
 import { runCheck } from '../adapters/checks.ts';
 import { openIpvs } from '../adapters/ipvs.ts';
 import { startSync, stopSync } from '../adapters/ipvs-sync.ts';
 import { type LvsOptions } from '../config/lvs-settings.ts';
+import { ownServerProblems } from '../core/own-servers.ts';
+import { type GateMode, type Target } from '../core/state.ts';
 import { isCaughtUp } from '../core/sync.ts';
 import { neededSysctls } from '../core/sysctls.ts';
+import { floatingInterfaces } from '../core/tracks.ts';
 import { type Log } from '../observe/log.ts';
 import { createExchange } from './exchange.ts';
 import { logServices } from './lvs-log.ts';
@@ -21,8 +25,8 @@ export interface LvsRunnerOptions {
   readonly pair: string;
   readonly node: string;
   readonly stateDir: string;
-  /** Of floating addresses. */
-  readonly interfaces: readonly string[];
+  readonly floating: readonly Target[];
+  readonly gate: GateMode;
   readonly line: Pick<PulseLine, 'report' | 'reportSync' | 'tellPeer'>;
   readonly log: Log;
 }
@@ -43,6 +47,7 @@ export async function startLvs(options: LvsRunnerOptions): Promise<LvsRunner> {
   const { lvs, log, line } = options;
   const { sync } = lvs;
   const end = new AbortController();
+  const interfaces = floatingInterfaces(options);
   const startedMs = performance.now();
   const sysctls = keepSysctls(lvs.mode === 'observe' && lvs.sysctls === 'set' ? 'check' : lvs.sysctls);
   const trackOf = new Map(lvs.tracks.map(({ service, track }) => [service, track]));
@@ -94,9 +99,7 @@ export async function startLvs(options: LvsRunnerOptions): Promise<LvsRunner> {
 
   async function turn(): Promise<void> {
     if (turns % sysctlTurns === 0) {
-      await sysctls.look(
-        neededSysctls(services.base(), { interfaces: options.interfaces, isSynced: sync !== undefined }),
-      );
+      await sysctls.look(neededSysctls(services.base(), { interfaces, isSynced: sync !== undefined }));
       await keepSync();
     }
     turns += 1;
@@ -142,6 +145,11 @@ export async function startLvs(options: LvsRunnerOptions): Promise<LvsRunner> {
       exchange.hear(text, bootId);
     },
     problems: () => [
+      ...ownServerProblems(services.base(), {
+        addresses: ownAddresses(options.floating),
+        gate: options.gate,
+        nodeName: options.node,
+      }),
       ...sysctls.problems(),
       ...(syncProblem === undefined ? [] : [`Connections are not synchronised: ${syncProblem}.`]),
     ],
@@ -155,6 +163,13 @@ export async function startLvs(options: LvsRunnerOptions): Promise<LvsRunner> {
       await sysctls[Symbol.asyncDispose]();
     },
   };
+}
+
+function ownAddresses(floating: readonly Target[]): readonly string[] {
+  return Object.values(networkInterfaces())
+    .flatMap((entries) => entries ?? [])
+    .map(({ address }) => address)
+    .filter((own) => !floating.some(({ address }) => address === own));
 }
 
 const stopPatienceMs = 400;
