@@ -17,6 +17,7 @@ export function alertRules() {
     groups: [
       { name: 'vipair-office', rules: office },
       { name: 'vipair-network', rules: network },
+      { name: 'vipair-services', rules: services },
       { name: 'vipair-director', rules: director },
     ],
   };
@@ -289,6 +290,73 @@ const director: readonly Alert[] = [
       '{{ $labels.instance }} is scraped without the label pair',
       'The alerts on a whole pair do not know who belongs together. Add the label `pair` to the target in the ' +
         'scrape configuration, the same for both directors of a pair.',
+    ),
+  },
+];
+
+/** A virtual service, and a real server of it, by the labels that node_exporter gives them, too. */
+const service = '{{ $labels.proto }} {{ $labels.local_address }}:{{ $labels.local_port }}';
+const realServer = '{{ $labels.remote_address }}:{{ $labels.remote_port }}';
+
+const services: readonly Alert[] = [
+  {
+    alert: 'VipairServiceDown',
+    expr: 'vipair_virtual_service_up == 0',
+    for: '30s',
+    ...critical(
+      `Virtual service ${service} is down`,
+      'Fewer of its real servers are usable than its quorum asks for. `vipair services` on {{ $labels.instance }} ' +
+        'says of each whether it failed, and how, or is drained. Mend one, or end a drain with `vipair undrain`.',
+    ),
+  },
+  {
+    alert: 'VipairRealServerDown',
+    expr: 'vipair_real_server_up == 0',
+    for: '1m',
+    ...warning(
+      `Real server ${realServer} is down`,
+      'The checks of {{ $labels.instance }} fail, so it gets no new connections. `vipair services` says why; if ' +
+        'the other director finds it well, look at the wire between the two instead.',
+    ),
+  },
+  {
+    alert: 'VipairRealServerDisputed',
+    expr: 'vipair_real_server_up != vipair_real_server_up_at_peer',
+    for: '1m',
+    ...warning(
+      `The directors disagree about real server ${realServer}`,
+      'One of the two finds it well and the other does not, so a takeover would change what clients get. Compare ' +
+        '`vipair services` on both; look for a cable, a route or a packet filter that only one of them has.',
+    ),
+  },
+  {
+    alert: 'VipairTableUnusable',
+    expr: 'vipair_ipvs_table_up == 0',
+    for: '1m',
+    ...critical(
+      'The IPVS table of {{ $labels.instance }} cannot be read or changed',
+      'Failed real servers stay in the table as they are. `vipair services` on it says what is wrong: ipvsadm is ' +
+        'not installed, ip_vs is not loaded, a permission is missing, or the kernel refuses a rule.',
+    ),
+  },
+  {
+    alert: 'VipairCertificateExpires',
+    expr: 'vipair_real_server_certificate_seconds < 14 * 86400',
+    for: '10m',
+    ...warning(
+      `The certificate of ${realServer} expires within 2 weeks`,
+      'Clients will refuse it, and a check that verifies it will fail. Renew it on the real server; the check ' +
+        'shows the new one with its next look (`vipair services`).',
+    ),
+  },
+  {
+    alert: 'VipairChecksLate',
+    expr: 'histogram_quantile(0.99, rate(vipair_check_lateness_seconds_bucket[5m])) > 0.5',
+    for: '5m',
+    ...warning(
+      'The checks of {{ $labels.instance }} begin late',
+      'One check in a hundred begins more than half a second late, and so a failed real server is noticed late. ' +
+        'The host is short of CPU, or there are too many checks for it: set a longer `interval`.',
     ),
   },
 ];

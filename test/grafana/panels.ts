@@ -22,6 +22,9 @@ const yesOrNo: readonly Word[] = [
   { value: 0, text: 'no', color: 'orange' },
 ];
 
+const service = '{{proto}} {{local_address}}:{{local_port}}';
+const realServer = '{{remote_address}}:{{remote_port}}';
+
 /** In the order in which they stand. */
 export function panels(): readonly Panel[] {
   return [
@@ -209,6 +212,119 @@ export function panels(): readonly Panel[] {
     ),
     lines({ title: 'Peer last heard', width: 8, targets: [plain('vipair_peer_last_heard_seconds')] }, 's'),
     lines({ title: 'Priority of the peer', width: 8, targets: [plain('vipair_peer_priority')] }, 'short'),
+
+    row('Virtual services'),
+    timeline(
+      {
+        title: 'Services',
+        width: 12,
+        targets: [{ expr: selected('vipair_virtual_service_up'), legend: `{{instance}} ${service}` }],
+      },
+      upOrDown,
+    ),
+    timeline(
+      {
+        title: 'Real servers',
+        description: 'As the checks of each director find them.',
+        width: 12,
+        targets: [{ expr: selected('vipair_real_server_up'), legend: `{{instance}} ${realServer}` }],
+      },
+      upOrDown,
+    ),
+    lines(
+      {
+        title: 'Usable real servers',
+        width: 8,
+        targets: [
+          {
+            expr: selected('vipair_virtual_service_usable_real_servers'),
+            legend: `{{instance}} ${service}`,
+          },
+        ],
+      },
+      'short',
+    ),
+    lines(
+      {
+        title: 'Established connections',
+        width: 8,
+        targets: [
+          { expr: selected('vipair_real_server_active_connections'), legend: `{{instance}} ${realServer}` },
+        ],
+      },
+      'short',
+    ),
+    lines(
+      {
+        title: 'Weights',
+        description: '0 is quiesced: failed, drained, or by hand.',
+        width: 8,
+        targets: [{ expr: selected('vipair_real_server_weight'), legend: `{{instance}} ${realServer}` }],
+      },
+      'short',
+    ),
+    lines(
+      {
+        title: 'Bytes forwarded',
+        width: 8,
+        targets: [perSecond('vipair_ipvs_bytes_total', '{{direction}}')],
+      },
+      'Bps',
+    ),
+    lines(
+      {
+        title: 'New connections',
+        width: 8,
+        targets: [perSecond('vipair_ipvs_connections_total', 'scheduled')],
+      },
+      'cps',
+    ),
+    lines(
+      {
+        title: 'Duration of checks, 99 %',
+        width: 8,
+        targets: [
+          {
+            expr: `histogram_quantile(0.99, sum by (instance, proto, local_address, local_port, le) (rate(${selected('vipair_check_duration_seconds_bucket')}[$__rate_interval])))`,
+            legend: `{{instance}} ${service}`,
+          },
+        ],
+      },
+      's',
+    ),
+    lines(
+      {
+        title: 'Checks that failed',
+        width: 8,
+        targets: [perSecond('vipair_check_failures_total', `${service} {{reason}}`)],
+      },
+      'ops',
+    ),
+    lines(
+      {
+        title: 'Lateness of checks, 99 %',
+        width: 8,
+        targets: [
+          {
+            expr: `histogram_quantile(0.99, sum by (instance, le) (rate(${selected('vipair_check_lateness_seconds_bucket')}[$__rate_interval])))`,
+            legend: '{{instance}}',
+          },
+        ],
+      },
+      's',
+    ),
+    lines(
+      {
+        title: 'Changes of the table',
+        width: 8,
+        targets: [
+          grown('vipair_ipvs_table_changes_total', 'by vipair'),
+          grown('vipair_ipvs_table_drifts_total', 'by somebody else'),
+          grown('vipair_ipvs_table_failures_total', 'failed'),
+        ],
+      },
+      'short',
+    ),
 
     row('Lease and pulse'),
     lines({ title: 'Lease remaining', width: 8, targets: [plain('vipair_lease_remaining_seconds')] }, 's'),

@@ -30,6 +30,9 @@ const lvs1 = target('lvs1');
 const lvs2 = target('lvs2');
 const pair = { pair: 'edge' };
 
+const web = { local_address: '192.0.2.10', local_port: '80', proto: 'TCP' };
+const webServer = { ...web, remote_address: '10.99.0.50', remote_port: '80' };
+
 /** The near misses stand beside what they nearly are. */
 export const stories: readonly Story[] = [
   { title: 'a healthy pair', series: {}, at: '20m', fires: {} },
@@ -247,6 +250,82 @@ export const stories: readonly Story[] = [
     fires: {},
   },
   {
+    title: 'a virtual service with too few real servers',
+    series: {
+      [series('lvs1', 'vipair_virtual_service_up', web)]: always(0),
+      [series('lvs1', 'vipair_real_server_up', webServer)]: always(0),
+      [series('lvs1', 'vipair_real_server_up_at_peer', webServer)]: always(0),
+      [series('lvs2', 'vipair_real_server_up', webServer)]: always(0),
+      [series('lvs2', 'vipair_real_server_up_at_peer', webServer)]: always(0),
+    },
+    at: '2m',
+    fires: {
+      VipairServiceDown: [{ ...lvs1, ...web }],
+      VipairRealServerDown: [
+        { ...lvs1, ...webServer },
+        { ...lvs2, ...webServer },
+      ],
+    },
+  },
+  {
+    title: 'a real server that failed one check and is back',
+    series: {
+      [series('lvs1', 'vipair_real_server_up', webServer)]: '1 1 0 1+0x397',
+      [series('lvs2', 'vipair_real_server_up_at_peer', webServer)]: '1 1 0 1+0x397',
+    },
+    at: '2m',
+    fires: {},
+  },
+  {
+    title: 'a real server that only one director reaches',
+    series: {
+      [series('lvs2', 'vipair_real_server_up', webServer)]: always(0),
+      [series('lvs1', 'vipair_real_server_up_at_peer', webServer)]: always(0),
+    },
+    at: '2m',
+    fires: {
+      VipairRealServerDown: [{ ...lvs2, ...webServer }],
+      VipairRealServerDisputed: [
+        { ...lvs1, ...webServer },
+        { ...lvs2, ...webServer },
+      ],
+    },
+  },
+  {
+    title: 'a peer that does not say what it finds',
+    series: { [series('lvs1', 'vipair_real_server_up_at_peer', webServer)]: undefined },
+    at: '2m',
+    fires: {},
+  },
+  {
+    title: 'a table that cannot be read',
+    series: { [series('lvs2', 'vipair_ipvs_table_up')]: always(0) },
+    at: '2m',
+    fires: { VipairTableUnusable: [lvs2] },
+  },
+  {
+    title: 'a certificate with ten days left',
+    series: { [series('lvs1', 'vipair_real_server_certificate_seconds', webServer)]: always(864_000) },
+    at: '15m',
+    fires: { VipairCertificateExpires: [{ ...lvs1, ...webServer }] },
+  },
+  {
+    title: 'a certificate with three weeks left',
+    series: { [series('lvs1', 'vipair_real_server_certificate_seconds', webServer)]: always(1_814_400) },
+    at: '15m',
+    fires: {},
+  },
+  {
+    title: 'checks that begin late',
+    series: {
+      [series('lvs1', 'vipair_check_lateness_seconds_bucket', { le: '0.5' })]: '0+290x400',
+      [series('lvs1', 'vipair_check_lateness_seconds_bucket', { le: '1' })]: '0+300x400',
+      [series('lvs1', 'vipair_check_lateness_seconds_bucket', { le: '+Inf' })]: '0+300x400',
+    },
+    at: '15m',
+    fires: { VipairChecksLate: [lvs1] },
+  },
+  {
     title: 'an interface without carrier',
     series: { [series('lvs2', 'vipair_interface_carrier', { interface: 'eth0' })]: always(0) },
     at: '1m',
@@ -440,6 +519,12 @@ function everythingOf(node: Node): Series {
     ...each(node, ['link_up', 'link_heard_by_peer'], 1, { link: 'private' }),
     ...each(node, ['path_up'], 1, { path: 'upstream' }),
     ...each(node, ['interface_carrier'], 1, { interface: 'eth0' }),
+    ...each(node, ['virtual_service_up'], 1, web),
+    ...each(node, ['real_server_up', 'real_server_up_at_peer'], 1, webServer),
+    ...each(node, ['ipvs_table_up'], 1),
+    [series(node, 'vipair_check_lateness_seconds_bucket', { le: '0.5' })]: '0+300x400',
+    [series(node, 'vipair_check_lateness_seconds_bucket', { le: '1' })]: '0+300x400',
+    [series(node, 'vipair_check_lateness_seconds_bucket', { le: '+Inf' })]: '0+300x400',
     [series(node, 'vipair_pulse_lateness_seconds_bucket', { le: '0.02' })]: '0+300x400',
     [series(node, 'vipair_pulse_lateness_seconds_bucket', { le: '0.05' })]: '0+300x400',
     [series(node, 'vipair_pulse_lateness_seconds_bucket', { le: '+Inf' })]: '0+300x400',
