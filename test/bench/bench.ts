@@ -14,9 +14,11 @@ import { canSuffer, faults, type FaultName } from './faults.ts';
 import { machineFacts, processorTimes, stolenShare, tableOf } from './report.ts';
 import { watchUnderLoad, type Steadiness } from './steadiness.ts';
 import { openArena, type Sample } from './trial.ts';
+import { measureWeights } from './weights.ts';
 
 const USAGE = `npm run bench -- [--runs N] [--quick] [--only WORD]... [--hogs MINUTES]
        npm run bench -- checks
+       npm run bench -- weights
 
   --runs N      rounds; each contestant suffers each fault once a round (default 20)
   --quick       3 rounds
@@ -25,13 +27,19 @@ const USAGE = `npm run bench -- [--runs N] [--quick] [--only WORD]... [--hogs MI
   --only WORD   only faults or contestants whose name contains the word; may be given again
                 faults: ${faults.join(', ')}
                 contestants: ${contestants.map(({ name }) => name).join(', ')}
-  checks        instead: check 10,000 real servers every second, and say how late and at what cost
+  checks        instead: check 10,000 real servers every second, and say how late and at what cost, and what a
+                pair beside it makes of that
+  weights       instead: give 5,000 real servers another weight in one go, and say how long it takes
 `;
 
 const HOGS = 4;
 const MOST_ATTEMPTS = 3;
 
-process.exitCode = process.argv[2] === 'checks' ? await measureChecks() : await main();
+const others: Readonly<Record<string, () => Promise<number>>> = {
+  checks: measureChecks,
+  weights: measureWeights,
+};
+process.exitCode = await (others[process.argv[2] ?? ''] ?? main)();
 
 async function main(): Promise<number> {
   const asked = parseArgs({

@@ -20,7 +20,11 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
 import { type Check, USUAL_TIMING } from '../../src/core/check.ts';
+import { pause } from '../lab/eventually.ts';
+import { whyNoNamespaces } from '../lab/requirements.ts';
+import { startBeating } from './heartbeat-gaps.ts';
 import { machineFacts, processorTimes, stolenShare } from './report.ts';
+import { figuresOf } from './statistics.ts';
 
 const WARM_UP_MS = 3000;
 const MEASURE_MS = 20_000;
@@ -65,14 +69,25 @@ export interface ChecksRun {
 
 export async function measureChecks(): Promise<number> {
   process.stdout.write(`${JSON.stringify(machineFacts())}\n`);
+  const reason = whyNoNamespaces();
+  if (reason !== undefined) {
+    process.stdout.write(`without a pair beside it: ${reason}\n`);
+  }
+  using pair = reason === undefined ? await startBeating() : undefined;
+  if (pair !== undefined) {
+    process.stdout.write(`nothing beside a pair: ${gapsOf(await pair.gapsMs(MEASURE_MS))}\n`);
+  }
   let isKept = true;
   for (const { check, count } of trials) {
     const before = processorTimes();
+    const beside = pause(WARM_UP_MS).then(() => pair?.gapsMs(MEASURE_MS));
     const run = await measure(check, count);
+    const gaps = await beside;
     const [, late = Infinity] = run.latenessMs;
     isKept &&= late < MOST_LATE_MS;
     process.stdout.write(
-      `${lineOf(check, count, run)}, stolen ${percent(stolenShare(before, processorTimes()))}\n`,
+      `${lineOf(check, count, run)}, stolen ${percent(stolenShare(before, processorTimes()))}\n` +
+        (gaps === undefined ? '' : `  beside it ${gapsOf(gaps)}\n`),
     );
   }
   return isKept ? 0 : 1;
@@ -120,6 +135,14 @@ function lineOf(check: Check, count: number, run: ChecksRun): string {
     `resident ${run.residentMiB.toFixed(0)} MiB`,
     bad.length === 0 ? 'all well' : `failed: ${JSON.stringify(Object.fromEntries(bad))}`,
   ].join(', ');
+}
+
+/** Median, 90th percentile and maximum. */
+function gapsOf(gapsMs: readonly number[]): string {
+  const figures = figuresOf(gapsMs);
+  return figures === undefined
+    ? 'no heartbeat was heard'
+    : `${figures.count} heartbeats of the active, apart ${[figures.median, figures.p90, figures.max].map((gap) => gap.toFixed(2)).join(' / ')} ms`;
 }
 
 function percent(share: number): string {

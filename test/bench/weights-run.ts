@@ -1,0 +1,65 @@
+/** Runs beside a kernel with IPVS, in a network namespace of its own: changes many weights and tells how long it took. */
+import { openIpvs } from '../../src/adapters/ipvs.ts';
+import { difference } from '../../src/core/reconcile.ts';
+import { type Table } from '../../src/core/table.ts';
+import { nowMs } from '../lab/eventually.ts';
+import { type WeightsRun } from './weights.ts';
+
+const SERVICES = 50;
+const SERVERS = 100;
+const TIMES = 5;
+
+const ipvs = openIpvs();
+const { signal } = new AbortController();
+
+function tableOf(weight: number): Table {
+  return Array.from({ length: SERVICES }, (_, service) => ({
+    at: { kind: 'address', protocol: 'tcp', address: '192.0.2.10', port: 1000 + service },
+    scheduler: 'wlc',
+    schedulerFlags: [],
+    persistence: undefined,
+    isOnePacket: false,
+    servers: Array.from({ length: SERVERS }, (__, server) => ({
+      address: `10.99.${service}.${server + 1}`,
+      port: 80,
+      forwarding: { method: 'masquerading' },
+      weight,
+      upperThreshold: 0,
+      lowerThreshold: 0,
+    })),
+  }));
+}
+
+async function read(): Promise<Table> {
+  const table = await ipvs.readTable(signal);
+  if (!table.ok) {
+    throw new Error(table.detail ?? table.reason);
+  }
+  return table.value;
+}
+
+async function become(wanted: Table): Promise<WeightsRun> {
+  const [beganAtMs, actual, readAtMs] = [nowMs(), await read(), nowMs()];
+  const changes = difference(wanted, actual);
+  const comparedAtMs = nowMs();
+  const applied = await ipvs.applyChanges(changes, signal);
+  const appliedAtMs = nowMs();
+  if (!applied.ok) {
+    throw new Error(applied.detail ?? applied.reason);
+  }
+  const left = difference(wanted, await read()).length;
+  if (left > 0) {
+    throw new Error(`${left} changes took no effect`);
+  }
+  return {
+    changes: changes.length,
+    readMs: readAtMs - beganAtMs,
+    compareMs: comparedAtMs - readAtMs,
+    applyMs: appliedAtMs - comparedAtMs,
+  };
+}
+
+await become(tableOf(1));
+for (let time = 1; time <= TIMES; time += 1) {
+  process.stdout.write(`${JSON.stringify(await become(tableOf(1 + (time % 2))))}\n`);
+}
