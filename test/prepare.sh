@@ -38,6 +38,8 @@ nft nftables cutting cables in the lab; the gate by hand
 arptables arptables keeping a real server silent by arptables
 shellcheck shellcheck reading the script of the real servers
 tcpdump tcpdump looking at the wire in tests
+openssl openssl certificates for the checks by https
+redis-server redis-server a real server that the redis check asks
 promtool prometheus checks metrics and alert rules
 keepalived keepalived the rival of the benchmark'
 
@@ -76,7 +78,7 @@ else
     tell "apt-get could not install them. Tests that need them say so and skip."
   elif [ -n "$guard" ] && [ -d /run/systemd/system ]; then
     # Installed is enough: none of them shall start with the next boot, either.
-    for service in prometheus prometheus-node-exporter keepalived; do
+    for service in prometheus prometheus-node-exporter keepalived redis-server; do
       case " $missing " in *" $service "*) systemctl disable -q "$service" 2>/dev/null || true ;; esac
     done
   fi

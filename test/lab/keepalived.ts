@@ -1,7 +1,7 @@
 import { rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { startDaemon, type Daemon } from './daemon.ts';
-import { privateFloating, publicFloating, type Lab, type Router } from './lab.ts';
+import { privateFloating, publicFloating, type Host, type Lab, type Router } from './lab.ts';
 
 /**
  * The rival: a public and a private VRRPv3 instance in one sync group, priorities 150 and 100, all else as
@@ -49,4 +49,41 @@ vrrp_sync_group pair {
 ${instance('public', 'eth0', 51, publicFloating)}
 ${instance('private', 'eth1', 52, privateFloating)}
 `;
+}
+
+/**
+ * Its checkers alone, with an IPVS table in that namespace: connects every 2 s and quiesces the real server with the
+ * second failure, as vipair's usual check does.
+ */
+export function startKeepalivedChecker(
+  lab: Lab,
+  host: Host,
+  { address, port }: { readonly address: string; readonly port: number },
+): Daemon {
+  const base = join(lab.directory, 'keepalived-checker');
+  writeFileSync(
+    `${base}.conf`,
+    `virtual_server 192.0.2.200 ${port} {
+  delay_loop 2
+  lb_algo rr
+  lb_kind NAT
+  protocol TCP
+  real_server ${address} ${port} {
+    weight 1
+    inhibit_on_failure
+    TCP_CHECK {
+      connect_timeout 1
+      retry 1
+      delay_before_retry 2
+    }
+  }
+}
+`,
+  );
+  return startDaemon(
+    lab,
+    host,
+    ['keepalived', '-C', '-n', '-l', '-f', `${base}.conf`, '-p', `${base}.pid`, '-c', `${base}-check.pid`],
+    { name: 'keepalived-checker' },
+  );
 }

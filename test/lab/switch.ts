@@ -6,11 +6,12 @@ import { routers, type Lab, type Router } from './lab.ts';
  * fault is one transaction in the kernel, so all ports of a router fall silent at the same instant.
  *
  * - mute: nothing that the port sends is carried; deaf: nothing is carried to it; both: a silent port;
+ * - syncless: the kernel's connection sync is dropped, all else passes;
  * - beatless: heartbeats (vipair's UDP and VRRP) are dropped, all else passes.
  *
  * Besides, the routers can be parted: nothing passes between the two, everybody else reaches both.
  */
-export type Fault = 'mute' | 'deaf' | 'beatless';
+export type Fault = 'mute' | 'deaf' | 'beatless' | 'syncless';
 export type Side = 'pub' | 'priv';
 
 const RULES = `
@@ -18,12 +19,14 @@ table bridge lab {
   set mute { type ifname; }
   set deaf { type ifname; }
   set beatless { type ifname; }
+  set syncless { type ifname; }
   set parted { type ifname . ifname; }
   chain arriving {
     type filter hook prerouting priority -300; policy accept;
     iifname @mute counter drop
     iifname @beatless ether type ip ip protocol udp udp dport 3694 counter drop
     iifname @beatless ether type ip ip protocol vrrp counter drop
+    iifname @syncless ether type ip ip protocol udp udp dport 8848 counter drop
   }
   chain crossing {
     type filter hook forward priority 0; policy accept;
@@ -69,7 +72,12 @@ export const switchAddress = '192.0.2.1';
 
 /** Every fault made here ends. Cables that are out stay out. */
 export function heal(lab: Lab): void {
-  nft(lab, ['mute', 'deaf', 'beatless', 'parted'].map((fault) => `flush set bridge lab ${fault}`).join('\n'));
+  nft(
+    lab,
+    ['mute', 'deaf', 'beatless', 'syncless', 'parted']
+      .map((fault) => `flush set bridge lab ${fault}`)
+      .join('\n'),
+  );
 }
 
 /** Pulls a cable out of a router, or plugs it in: the router sees the carrier go. */

@@ -1,13 +1,13 @@
 import assert from 'node:assert/strict';
 import { eventually, nowMs, pause } from '../lab/eventually.ts';
-import { publicFloating, realServerAddress, routers, type Router } from '../lab/lab.ts';
+import { publicFloating, realServerAddress, routers } from '../lab/lab.ts';
+import { heal, inject } from '../lab/switch.ts';
 import { vipair } from '../lab/vipair.ts';
 import { handOver, killDaemon, outlive } from './failover.ts';
-import { ipvsadm, tableOf } from './ipvs.ts';
+import { startFirst, untilHealth, untilWeights, weightsOf } from './health.ts';
+import { ipvsadm, tableOf, untilConnections } from './ipvs.ts';
 import { ports } from './ports.ts';
 import { type Scenario } from './scenario.ts';
-import { type Stage } from './stage.ts';
-import { realServerHosts, startRealServer } from './topology.ts';
 
 /** A table that was there before, real servers that fail and return, and an operator at the shell. */
 export const adoptedScenarios: readonly Scenario[] = [
@@ -102,6 +102,73 @@ export const adoptedScenarios: readonly Scenario[] = [
       return undefined;
     },
   },
+  {
+    name: 'keeps the office where the connections are known, as long as the peer is not told of them',
+    run: async (stage) => {
+      const { active, backup } = await stage.settle();
+      inject(stage.lab, ['syncless'], [active], ['priv']);
+      const streamPorts = await stage.client.open('stream', 24);
+      const refusal = await eventually(
+        'a failover is refused',
+        async () => {
+          const answer = await stage.api(active).failover({});
+          assert.equal(answer.ok, false, 'it must not go there');
+          const { error } = answer.error;
+          await pause(error === 'not-in-sync' ? 0 : 500);
+          return error === 'not-in-sync' ? answer.error : undefined;
+        },
+        20_000,
+      );
+      heal(stage.lab);
+      await untilConnections(stage.daemons[backup].pid, streamPorts);
+      await eventually(
+        'a failover is taken',
+        async () => {
+          const answer = await stage.api(active).failover({});
+          await pause(answer.ok ? 0 : 500);
+          return answer.ok || undefined;
+        },
+        20_000,
+      );
+      await stage.holdings.untilHeld(backup);
+      await stage.client.lines(20);
+      const streams = await stage.client.streams(nowMs());
+      assert.ok(
+        streams.every(({ ended }) => ended === null),
+        JSON.stringify(streams),
+      );
+      return { refusal: refusal.error };
+    },
+  },
+  {
+    name: 'is explained to a director that stands in it as a real server itself',
+    run: async (stage) => {
+      await stage.settle();
+      const problemsOf = async () => {
+        const answer = await stage.api('lvs2').status();
+        await pause(200);
+        return answer.ok ? answer.value.problems : [];
+      };
+      const itself = ['-t', `${publicFloating}:${ports.ask}`, '-r', `10.99.0.3:${ports.ask}`];
+      ipvsadm(stage.lab, 'lvs2', ['-a', ...itself, '-g', '-w', '0']);
+      const said = await eventually(
+        'the director says that it is a real server, too',
+        async () => (await problemsOf()).find((problem) => problem.includes('is lvs2 itself')),
+        20_000,
+      );
+      assert.match(
+        said,
+        /^Real server 10\.99\.0\.3:7001 of tcp 192\.0\.2\.10:7001 is lvs2 itself: .* Remedy: /,
+      );
+      ipvsadm(stage.lab, 'lvs2', ['-d', ...itself]);
+      await eventually(
+        'the problem is gone',
+        async () => ((await problemsOf()).some((problem) => problem.includes('itself')) ? undefined : true),
+        20_000,
+      );
+      return undefined;
+    },
+  },
 ];
 
 /** The first real server in the service that answers questions. */
@@ -109,59 +176,4 @@ const first = `${realServerAddress}:${ports.ask}`;
 
 function address(port: number): readonly string[] {
   return ['-t', `${publicFloating}:${port}`, '-r', `${realServerAddress}:${port}`];
-}
-
-/** On each router, as the kernel says. */
-function weightsOf({ lab }: Stage, server: string): readonly (number | undefined)[] {
-  return routers.map((router) => {
-    const line = tableOf(lab, router).find((rule) => rule.includes(`-r ${server} `));
-    const weight = /-w (\d+)/.exec(line ?? '')?.[1];
-    return weight === undefined ? undefined : Number(weight);
-  });
-}
-
-async function untilWeights(stage: Stage, server: string, wanted: readonly number[]): Promise<void> {
-  await eventually(
-    `the weights of ${server} are ${wanted.join(' and ')}`,
-    async () => {
-      if (String(weightsOf(stage, server)) === String(wanted)) {
-        return true;
-      }
-      await pause(200);
-      return undefined;
-    },
-    30_000,
-    () => String(weightsOf(stage, server)),
-  );
-}
-
-async function untilHealth(stage: Stage, server: string, wanted: readonly string[]): Promise<void> {
-  let last: readonly unknown[] = [];
-  await eventually(
-    `the checks find ${server} ${wanted.join(' and ')}`,
-    async () => {
-      last = await Promise.all(routers.map((router) => healthOf(stage, router, server)));
-      if (String(last) === String(wanted)) {
-        return true;
-      }
-      await pause(200);
-      return undefined;
-    },
-    30_000,
-    () => JSON.stringify(last),
-  );
-}
-
-async function healthOf({ api }: Stage, router: Router, server: string): Promise<string> {
-  const answer = await api(router).services();
-  if (!answer.ok) {
-    return answer.error.error;
-  }
-  const found = answer.value.services.flatMap(({ servers }) => servers).find((one) => one.server === server);
-  return found?.health ?? JSON.stringify(answer.value.problem);
-}
-
-async function startFirst(stage: Stage): Promise<void> {
-  const [host] = realServerHosts;
-  stage.realServers[host] = await startRealServer(stage.lab, host);
 }

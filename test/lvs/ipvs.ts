@@ -6,6 +6,7 @@ import {
   realServer2Address,
   realServerAddress,
   routers,
+  type Host,
   type Lab,
   type Router,
 } from '../lab/lab.ts';
@@ -37,12 +38,12 @@ export function loadTable(lab: Lab, router: Router, text: string): void {
 }
 
 /** `ipvsadm -Sn`, line by line. */
-export function tableOf(lab: Lab, router: Router): readonly string[] {
-  return ipvsadm(lab, router, ['-Sn']).trim().split('\n');
+export function tableOf(lab: Lab, host: Host): readonly string[] {
+  return ipvsadm(lab, host, ['-Sn']).trim().split('\n');
 }
 
-export function ipvsadm(lab: Lab, router: Router, words: readonly string[], input = ''): string {
-  return run(['ip', 'netns', 'exec', lab.hosts[router], 'ipvsadm', ...words], input);
+export function ipvsadm(lab: Lab, host: Host, words: readonly string[], input = ''): string {
+  return run(['ip', 'netns', 'exec', lab.hosts[host], 'ipvsadm', ...words], input);
 }
 
 /**

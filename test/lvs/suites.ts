@@ -2,6 +2,7 @@ import { adoptedScenarios } from './adopted.ts';
 import { type Method } from './ipvs.ts';
 import { failoverScenarios } from './failover.ts';
 import { forwardingScenarios } from './forwarding.ts';
+import { ownLvs, ownScenarios } from './own.ts';
 import { type Suite } from './scenario.ts';
 import { openStage } from './stage.ts';
 
@@ -14,6 +15,12 @@ export const suites: readonly Suite[] = [
     limitMs: 240_000,
     open: () => openStage('masquerading', '{ mode: adopt, sync: { interface: eth1, id: 5 }, sysctls: set }'),
     scenarios: adoptedScenarios,
+  },
+  {
+    name: 'an IPVS table of the configuration',
+    limitMs: 240_000,
+    open: () => openStage('masquerading', ownLvs),
+    scenarios: ownScenarios,
   },
 ];
 
