@@ -1,4 +1,4 @@
-import { ipBatch } from '../lab/command.ts';
+import { attempt } from '../lab/command.ts';
 import { type Daemon } from '../lab/daemon.ts';
 import { privateFloating, publicFloating, routers, type Lab, type Router } from '../lab/lab.ts';
 import { heal, inject, part, plug } from '../lab/switch.ts';
@@ -126,10 +126,9 @@ export async function strike(
       flushGate(lab, active);
       return;
     case 'removed':
-      ipBatch(lab.hosts[active], [
-        `addr del ${publicFloating}/32 dev eth0`,
-        `addr del ${privateFloating}/32 dev eth1`,
-      ]);
+      // One at a time: keepalived may have taken the second away itself on the loss of the first.
+      attempt(['ip', '-n', lab.hosts[active], 'addr', 'del', `${publicFloating}/32`, 'dev', 'eth0']);
+      attempt(['ip', '-n', lab.hosts[active], 'addr', 'del', `${privateFloating}/32`, 'dev', 'eth1']);
       return;
   }
 }
