@@ -1,10 +1,8 @@
 import assert from 'node:assert/strict';
 import { attempt, ipBatch } from '../lab/command.ts';
-import { type Daemon } from '../lab/daemon.ts';
 import { eventually, nowMs, pause } from '../lab/eventually.ts';
-import { openEye, type Eye } from '../lab/eye.ts';
+import { type Eye } from '../lab/eye.ts';
 import {
-  openLab,
   privateFloating,
   publicFloating,
   realServerAddress,
@@ -12,8 +10,6 @@ import {
   type Lab,
   type Router,
 } from '../lab/lab.ts';
-import { interruption, overlaps } from '../lab/observation.ts';
-import { whyNoNamespaces } from '../lab/requirements.ts';
 import {
   giveSwitchAnAddress,
   heal,
@@ -24,20 +20,9 @@ import {
   plugDirect,
   switchAddress,
 } from '../lab/switch.ts';
-import {
-  configurePair,
-  flushGate,
-  heldBy,
-  ownerOf,
-  peerOf,
-  startVipair,
-  statusOf,
-  untilAgreed,
-  untilOwner,
-} from '../lab/vipair.ts';
+import { flushGate, heldBy, ownerOf, statusOf, untilAgreed, untilOwner } from '../lab/vipair.ts';
+import { ASK_PERIOD_MS, longestMs, type Quiet, watchPair } from './watched-pair.ts';
 
-/** Questions about the owner are so far apart. */
-const ASK_PERIOD_MS = 5;
 /** Longer than `dead` of the profile, and than what a pair does then. */
 const LONG_MS = 600;
 
@@ -51,39 +36,25 @@ describe('a pair of vipair run whose network fails', function () {
   this.timeout(20_000);
   let lab: Lab;
   let eye: Eye;
-  let daemons: Record<Router, Daemon>;
 
-  before(async function () {
-    const reason = whyNoNamespaces();
-    if (reason !== undefined) {
-      console.log(`    skipped: ${reason}`);
-      this.skip();
-    }
-    lab = openLab();
-    installSwitchFaults(lab);
-    giveSwitchAnAddress(lab);
-    eye = await openEye(lab, { askPeriodMs: ASK_PERIOD_MS });
-    configurePair(lab, {
+  const { quiet: quietPair, seenSince } = watchPair({
+    prepare: (empty) => {
+      installSwitchFaults(empty);
+      giveSwitchAnAddress(empty);
+    },
+    pair: {
       extra: `paths:
   - { name: upstream, interface: eth0, target: ${switchAddress}, required: true }
   - { name: inside, interface: eth1, target: ${realServerAddress}, required: true }
 `,
-    });
-    daemons = { lvs1: startVipair(lab, 'lvs1'), lvs2: startVipair(lab, 'lvs2') };
+    },
+    onOpen: (opened) => {
+      ({ lab, eye } = opened);
+    },
   });
-  afterEach(function () {
-    if (this.currentTest?.state === 'failed') {
-      for (const daemon of Object.values(daemons)) {
-        console.log(`--- log of ${daemon.host}\n${daemon.log().slice(-2000)}`);
-      }
-    }
-    // One that failed must not fail the next.
+  // One that failed must not fail the next.
+  afterEach(() => {
     repair();
-  });
-  after(async () => {
-    // Undefined when it was skipped.
-    await (eye as Eye | undefined)?.[Symbol.asyncDispose]();
-    (lab as Lab | undefined)?.remove();
   });
 
   function repair(): void {
@@ -95,31 +66,18 @@ describe('a pair of vipair run whose network fails', function () {
     }
   }
 
-  /** Both agree, and what was seen before is forgotten. */
-  async function quiet(cables: { readonly direct: boolean } = { direct: true }) {
+  async function quiet(cables: { readonly direct: boolean } = { direct: true }): Promise<Quiet> {
     if (!cables.direct) {
       plugDirect(lab, false);
     }
-    const statuses = await eventually('both see all paths up', async () => {
-      const agreed = await untilAgreed(lab);
-      return agreed.lvs1.paths.every(({ up, peerUp }) => up === true && peerUp === true) ? agreed : undefined;
-    });
-    const active: Router = statuses.lvs1.role === 'active' ? 'lvs1' : 'lvs2';
-    await eye.steady(100);
-    await eye.collect();
-    return { active, backup: peerOf(active), term: statuses[active].term, sinceMs: nowMs() };
-  }
-
-  async function seenSince(sinceMs: number) {
-    const seen = await eye.collect();
-    const of = (name: string) =>
-      interruption(seen.probes[name] ?? { sentAtMs: [], answeredAtMs: [] }, sinceMs, nowMs());
-    return {
-      client: of('client'),
-      realServer: of('realServer'),
-      overlaps: overlaps(seen.answers, ASK_PERIOD_MS),
-      announcements: seen.announcements,
-    };
+    return quietPair(() =>
+      eventually('both see all paths up', async () => {
+        const agreed = await untilAgreed(lab);
+        return agreed.lvs1.paths.every(({ up, peerUp }) => up === true && peerUp === true)
+          ? agreed
+          : undefined;
+      }),
+    );
   }
 
   /** The peer takes over under the fault, stays in office when it has gone, and never do two answer. */
@@ -146,8 +104,8 @@ describe('a pair of vipair run whose network fails', function () {
     found: readonly { fromMs: number; untilMs: number }[],
     mostMs = ASK_PERIOD_MS,
   ): void {
-    const longestMs = Math.max(0, ...found.map(({ fromMs, untilMs }) => untilMs - fromMs));
-    assert.ok(longestMs <= mostMs, `both answered for ${longestMs} ms`);
+    const bothMs = longestMs(found);
+    assert.ok(bothMs <= mostMs, `both answered for ${bothMs} ms`);
   }
 
   /** Nothing moves, neither under the fault nor when it has gone, and nobody notices. */

@@ -2,24 +2,12 @@ import assert from 'node:assert/strict';
 import { fileURLToPath } from 'node:url';
 import { attempt } from '../lab/command.ts';
 import { type Daemon } from '../lab/daemon.ts';
-import { eventually, nowMs } from '../lab/eventually.ts';
-import { openEye, type Eye } from '../lab/eye.ts';
-import { openLab, type Lab, type Router } from '../lab/lab.ts';
-import { interruption, overlaps } from '../lab/observation.ts';
-import { whyNoNamespaces } from '../lab/requirements.ts';
-import {
-  configurePair,
-  flushGate,
-  heldBy,
-  peerOf,
-  startVipair,
-  statusOf,
-  untilAgreed,
-  untilOwner,
-  vipair,
-} from '../lab/vipair.ts';
+import { eventually } from '../lab/eventually.ts';
+import { type Eye } from '../lab/eye.ts';
+import { type Lab, type Router } from '../lab/lab.ts';
+import { flushGate, heldBy, startVipair, statusOf, untilAgreed, untilOwner, vipair } from '../lab/vipair.ts';
+import { watchPair } from './watched-pair.ts';
 
-const ASK_PERIOD_MS = 5;
 const program = fileURLToPath(new URL('../lab/output-hooks.js', import.meta.url));
 
 describe('a pair of vipair run without the egress hook', function () {
@@ -28,52 +16,19 @@ describe('a pair of vipair run without the egress hook', function () {
   let eye: Eye;
   let daemons: Record<Router, Daemon>;
 
-  const start = (router: Router): Daemon => startVipair(lab, router, { program });
+  const start = (of: Lab, router: Router): Daemon => startVipair(of, router, { program });
+  const { quiet, seenSince } = watchPair({
+    start,
+    onOpen: (opened) => {
+      ({ lab, eye, daemons } = opened);
+    },
+  });
   const nft = (router: Router, ...words: readonly string[]) =>
     attempt(['ip', 'netns', 'exec', lab.hosts[router], 'nft', ...words]);
 
-  before(async function () {
-    const reason = whyNoNamespaces();
-    if (reason !== undefined) {
-      console.log(`    skipped: ${reason}`);
-      this.skip();
-    }
-    lab = openLab();
-    eye = await openEye(lab, { askPeriodMs: ASK_PERIOD_MS });
-    configurePair(lab);
-    daemons = { lvs1: start('lvs1'), lvs2: start('lvs2') };
-  });
-  afterEach(function () {
-    if (this.currentTest?.state === 'failed') {
-      for (const daemon of Object.values(daemons)) {
-        console.log(`--- log of ${daemon.host}\n${daemon.log().slice(-2000)}`);
-      }
-    }
-  });
-  after(async () => {
-    // Undefined when it was skipped.
-    await (eye as Eye | undefined)?.[Symbol.asyncDispose]();
-    (lab as Lab | undefined)?.remove();
-  });
-
-  async function quiet(): Promise<{ active: Router; backup: Router; term: number; sinceMs: number }> {
-    const statuses = await untilAgreed(lab, 15_000);
-    const active = statuses.lvs1.role === 'active' ? 'lvs1' : 'lvs2';
-    await eye.steady(100);
-    await eye.collect();
-    return { active, backup: peerOf(active), term: statuses[active].term, sinceMs: nowMs() };
-  }
-
-  async function seenSince(sinceMs: number) {
-    const seen = await eye.collect();
-    const lost = ['client', 'realServer'].map(
-      (name) =>
-        interruption(seen.probes[name] ?? { sentAtMs: [], answeredAtMs: [] }, sinceMs, nowMs()).lostCount,
-    );
-    return {
-      lost,
-      bothAnswered: overlaps(seen.answers, ASK_PERIOD_MS).map(({ fromMs, untilMs }) => untilMs - fromMs),
-    };
+  async function assertUnnoticed(sinceMs: number): Promise<void> {
+    const { client, realServer, overlaps } = await seenSince(sinceMs);
+    assert.deepEqual([client.lostCount, realServer.lostCount, overlaps], [0, 0, []]);
   }
 
   it('says so in its status, and renews over many leases without losing a probe', async () => {
@@ -81,7 +36,7 @@ describe('a pair of vipair run without the egress hook', function () {
     const status = await statusOf(lab, active);
     assert.deepEqual([status?.lease.mode, status?.lease.hooks], ['nftables', 'output']);
     await eye.steady(2000);
-    assert.deepEqual(await seenSince(sinceMs), { lost: [0, 0], bothAnswered: [] });
+    await assertUnnoticed(sinceMs);
     assert.equal((await statusOf(lab, active))?.term, term);
   });
 
@@ -91,8 +46,8 @@ describe('a pair of vipair run without the egress hook', function () {
     assert.equal(moved.code, 0, moved.stderr);
     await untilOwner(lab, backup, 1000);
     await untilAgreed(lab);
-    const { lost } = await seenSince(sinceMs);
-    assert.deepEqual(lost, [0, 0]);
+    const { client, realServer } = await seenSince(sinceMs);
+    assert.deepEqual([client.lostCount, realServer.lostCount], [0, 0]);
   });
 
   for (const what of ['killed', 'frozen'] as const) {
@@ -106,13 +61,13 @@ describe('a pair of vipair run without the egress hook', function () {
       await eventually('the peer holds both', () => (heldBy(lab, backup).every(Boolean) ? true : undefined));
       await eye.steady(500);
       if (what === 'killed') {
-        daemons[active] = start(active);
+        daemons[active] = start(lab, active);
       } else {
         daemons[active].thaw();
       }
       await untilOwner(lab, backup);
       await untilAgreed(lab);
-      assert.deepEqual((await seenSince(sinceMs)).bothAnswered, []);
+      assert.deepEqual((await seenSince(sinceMs)).overlaps, []);
     });
   }
 
@@ -125,7 +80,7 @@ describe('a pair of vipair run without the egress hook', function () {
     await eventually('the tables are back', () => (tables().length === whole.length ? true : undefined));
     assert.deepEqual(tables(), whole);
     await eye.steady(600);
-    assert.deepEqual(await seenSince(sinceMs), { lost: [0, 0], bothAnswered: [] });
+    await assertUnnoticed(sinceMs);
     assert.equal((await statusOf(lab, active))?.term, term);
   });
 
@@ -134,7 +89,7 @@ describe('a pair of vipair run without the egress hook', function () {
     await daemons[backup].stop();
     assert.equal(nft(backup, 'list', 'tables').stdout, '');
     nft(backup, 'add', 'table', 'arp', 'vipair_lab');
-    daemons[backup] = start(backup);
+    daemons[backup] = start(lab, backup);
     await untilAgreed(lab);
     const status = await statusOf(lab, backup);
     assert.deepEqual([status?.lease.mode, status?.lease.hooks], ['address', null]);
