@@ -15,11 +15,12 @@ export function neededSysctls(
   { interfaces, isSynced }: { readonly interfaces: readonly string[]; readonly isSynced: boolean },
 ): readonly NeededSysctl[] {
   const servers = table.flatMap((service) => service.servers);
-  const masquerades = servers.some(({ forwarding }) => forwarding.method === 'masquerading');
+  const masqueraded = servers.filter(({ forwarding }) => forwarding.method === 'masquerading');
+  const masqueradesV4 = masqueraded.some(({ address }) => !address.includes(':'));
+  const masqueradesV6 = masqueraded.some(({ address }) => address.includes(':'));
   const isPersistent = table.some(({ persistence }) => persistence !== undefined);
-  const hasV6 = servers.some(({ address }) => address.includes(':'));
   return [
-    ...(masquerades
+    ...(masqueradesV4
       ? [
           {
             name: 'net.ipv4.ip_forward',
@@ -33,7 +34,7 @@ export function neededSysctls(
           })),
         ]
       : []),
-    ...(masquerades && hasV6
+    ...(masqueradesV6
       ? [
           {
             name: 'net.ipv6.conf.all.forwarding',

@@ -38,7 +38,12 @@ describe('settings of the kernel that a table needs', () => {
       'net.ipv4.conf.eth0.send_redirects=0',
       'net.ipv4.conf.eth1/7.send_redirects=0',
     ]);
-    assert.ok(names(table('masquerading', {}, '2001:db8::11')).includes('net.ipv6.conf.all.forwarding=1'));
+  });
+
+  it('concern only the family that is masqueraded', () => {
+    assert.deepEqual(names(table('masquerading', {}, '2001:db8::11')), ['net.ipv6.conf.all.forwarding=1']);
+    const mixed = [...table('masquerading'), ...table('direct', {}, '2001:db8::11')];
+    assert.ok(!names(mixed).includes('net.ipv6.conf.all.forwarding=1'));
   });
 
   it('let a quiesced real server go in spite of persistence', () => {
