@@ -1,5 +1,5 @@
 import { formatAddress, parseAddress } from './address.ts';
-import { concerns, type Drain } from './drains.ts';
+import { concerns, type Drain, drainKey, drainOf } from './drains.ts';
 import { policyOf, type Policies } from './pool.ts';
 import { fail, ok, type Result } from './result.ts';
 import { endpoint, serviceKey, type Table } from './table.ts';
@@ -20,6 +20,7 @@ export function understandDrain(
   wish: DrainWish,
   base: Table,
   policies: Policies,
+  known: readonly Drain[],
 ): Result<Pick<Drain, 'server' | 'service' | 'isOn'>, DrainRefusal> {
   const server = canonicalServer(wish.server);
   if (server === undefined) {
@@ -27,27 +28,36 @@ export function understandDrain(
   }
   const nameOf = (service: Table[number]) => policyOf(policies, service.at).name;
   const { service: wanted } = wish;
-  const meant =
-    wanted === undefined
-      ? undefined
-      : base.find((service) => serviceKey(service.at) === wanted || nameOf(service) === wanted);
+  const found = base.find((service) => serviceKey(service.at) === wanted || nameOf(service) === wanted);
+  // A drain may outlive its service, or its real server, in the table, and must be ended all the same.
+  const outlived = known.find((drain) => !wish.isOn && drain.isOn && drain.service === wanted);
+  const meant = found === undefined ? outlived?.service : serviceKey(found.at);
   if (wanted !== undefined && meant === undefined) {
-    const known = base.map((service) => nameOf(service) ?? serviceKey(service.at)).join(', ');
-    return fail('unknown-service', `there is no virtual service ${wanted}; there are: ${known || 'none'}`);
+    const names = base.map((service) => nameOf(service) ?? serviceKey(service.at)).join(', ');
+    return fail('unknown-service', `there is no virtual service ${wanted}; there are: ${names || 'none'}`);
   }
-  const word = {
-    server,
-    service: meant === undefined ? undefined : serviceKey(meant.at),
-    isOn: wish.isOn,
-  };
+  const word = { server, service: wanted === undefined ? undefined : meant, isOn: wish.isOn };
   const isKnown = base.some(({ at, servers }) => servers.some((one) => concerns(word, at, one)));
-  // A drain may outlive its real server in the table, and must be ended all the same.
   return isKnown || !wish.isOn
     ? ok(word)
     : fail(
         'unknown-server',
         `no virtual service has the real server ${server}${wanted === undefined ? '' : ` among those of ${wanted}`}`,
       );
+}
+
+/** The words by which real servers that this one concerns are drained all the same, for they name them more closely. */
+export function stillDrained(
+  word: Pick<Drain, 'server' | 'service'>,
+  base: Table,
+  drains: readonly Drain[],
+): readonly Drain[] {
+  const found = base.flatMap(({ at, servers }) =>
+    servers
+      .filter((server) => concerns(word, at, server))
+      .flatMap((server) => drainOf(drains, at, server) ?? []),
+  );
+  return [...new Map(found.map((drain) => [drainKey(drain), drain])).values()];
 }
 
 function canonicalServer(text: string): string | undefined {

@@ -15,7 +15,11 @@ export interface Drain {
 }
 
 /** What is over is remembered, too, for a peer that was away must not bring a drain back; but only so many. */
-const mostDrains = 200;
+const mostOver = 200;
+/** More than any operator means; a peer gone mad must not fill the memory. */
+const mostOn = 10_000;
+/** The last day that a date can be. */
+export const latestStamp = 8.64e15;
 
 /** The later word about each; `known` itself if nothing is new. */
 export function mergeDrains(known: readonly Drain[], told: readonly Drain[]): readonly Drain[] {
@@ -23,7 +27,8 @@ export function mergeDrains(known: readonly Drain[], told: readonly Drain[]): re
   let isNew = false;
   for (const drain of told) {
     const before = byKey.get(drainKey(drain));
-    if (before === undefined || isLater(drain, before)) {
+    const isRoom = !drain.isOn || before?.isOn === true || byKey.size < mostOn + mostOver;
+    if (isRoom && (before === undefined || isLater(drain, before))) {
       byKey.set(drainKey(drain), drain);
       isNew = true;
     }
@@ -38,15 +43,9 @@ function isLater(one: Drain, other: Drain): boolean {
 
 /** The oldest that are over go first. */
 function bounded(drains: readonly Drain[]): readonly Drain[] {
-  const over = drains.length - mostDrains;
-  if (over <= 0) {
-    return drains;
-  }
-  const oldest = drains
-    .filter(({ isOn }) => !isOn)
-    .toSorted((a, b) => a.stamp - b.stamp)
-    .slice(0, over);
-  return drains.filter((drain) => !oldest.includes(drain));
+  const over = drains.filter(({ isOn }) => !isOn).toSorted((a, b) => a.stamp - b.stamp);
+  const oldest = new Set(over.slice(0, Math.max(0, over.length - mostOver)));
+  return oldest.size === 0 ? drains : drains.filter((drain) => !oldest.has(drain));
 }
 
 export function drainKey({ server, service }: Pick<Drain, 'server' | 'service'>): string {
@@ -55,7 +54,10 @@ export function drainKey({ server, service }: Pick<Drain, 'server' | 'service'>)
 
 /** The stamp of a word that is said now: after all that were said before. */
 export function nextStamp(known: readonly Drain[], wallMs: number): number {
-  return Math.max(wallMs, ...known.map(({ stamp }) => stamp + 1));
+  return Math.min(
+    latestStamp,
+    known.reduce((most, { stamp }) => Math.max(most, stamp + 1), wallMs),
+  );
 }
 
 export function concerns(

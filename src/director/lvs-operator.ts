@@ -2,8 +2,9 @@ import { type DrainReport } from '../api/contract.ts';
 import { type ApiPorts } from '../api/ports.ts';
 import { refused, served } from '../api/refusal.ts';
 import { type LvsOptions } from '../config/lvs-settings.ts';
-import { type DrainRefusal, understandDrain } from '../core/drain-request.ts';
-import { drainKey } from '../core/drains.ts';
+import { type DrainRefusal, stillDrained, understandDrain } from '../core/drain-request.ts';
+import { concerns, type Drain, drainKey } from '../core/drains.ts';
+import { serverId } from '../core/table.ts';
 import { type Services, servicesView } from '../observe/services.ts';
 import { type ServicesRunner } from './services.ts';
 
@@ -19,34 +20,39 @@ export function createLvsOperator(
         runner === undefined ? noServices : servicesView(await runner.snapshot(), lvs.mode, lvs.settings),
       );
     },
-    drain({ server, service, on }) {
-      if (runner === undefined) {
-        return Promise.resolve(
-          refused(
-            409,
-            'lvs-off',
-            'this director has nothing to do with virtual services',
-            'see lvs.mode in the configuration',
-          ),
+    async drain({ server, service, on }) {
+      if (runner === undefined || lvs.mode === 'observe') {
+        return refused(
+          409,
+          'lvs-off',
+          runner === undefined
+            ? 'this director has nothing to do with virtual services'
+            : 'this director only observes the virtual services',
+          'see lvs.mode in the configuration',
         );
       }
-      const understood = understandDrain({ server, service, isOn: on }, runner.base(), policies);
+      const { state } = await runner.snapshot();
+      const { base } = state;
+      const understood = understandDrain({ server, service, isOn: on }, base, policies, runner.drains());
       if (!understood.ok) {
-        return Promise.resolve(
-          refused(
-            codes[understood.reason],
-            understood.reason,
-            understood.detail ?? understood.reason,
-            remedies[understood.reason],
-          ),
+        return refused(
+          codes[understood.reason],
+          understood.reason,
+          understood.detail ?? understood.reason,
+          remedies[understood.reason],
         );
       }
       const word = understood.value;
       const wasOn = runner.drains().find((drain) => drainKey(drain) === drainKey(word))?.isOn ?? false;
-      if (wasOn !== on) {
+      // What was done by hand since the last word is contradicted by saying it again.
+      const isContradicted = base.some(({ at, servers }) =>
+        servers.some((one) => concerns(word, at, one) && state.overridden.has(serverId(at, one))),
+      );
+      const isChange = wasOn !== on || isContradicted;
+      if (isChange) {
         runner.drain(word);
       }
-      return Promise.resolve(served(reportOf(word, wasOn !== on)));
+      return served(reportOf(word, isChange, on ? [] : stillDrained(word, base, runner.drains())));
     },
   };
 }
@@ -78,8 +84,22 @@ function reportOf(
     isOn,
   }: { readonly server: string; readonly service: string | undefined; readonly isOn: boolean },
   changed: boolean,
+  still: readonly Drain[],
 ): DrainReport {
   const where = service === undefined ? '' : ` in ${service}`;
   const now = isOn ? 'takes no new connections' : 'may take new connections';
-  return { changed, message: `${server} ${now}${where}${changed ? '' : ' already'}` };
+  const said = `${server} ${now}${where}${changed ? '' : ' already'}`;
+  return { changed, message: still.length === 0 ? said : `${said}, but ${exceptionsOf(still)}` };
+}
+
+/** Each is ended by its own word. */
+function exceptionsOf(still: readonly Drain[]): string {
+  const names = still.map(
+    ({ server, service }) => `${server}${service === undefined ? '' : ` in ${service}`}`,
+  );
+  const words = still.map(
+    ({ server, service }) =>
+      `vipair undrain ${server}${service === undefined ? '' : ` --service '${service}'`}`,
+  );
+  return `${names.join(' and ')} ${still.length === 1 ? 'is' : 'are'} drained by a word of ${still.length === 1 ? 'its' : 'their'} own. Remedy: ${words.join('; ')}`;
 }

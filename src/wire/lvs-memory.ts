@@ -2,14 +2,14 @@
  * What a director keeps of the virtual services between two of its lives, and what it tells its peer of
  * drains, as JSON. It is read back as a stranger's: of what cannot be understood nothing is believed.
  */
-import { parseAddress } from '../core/address.ts';
-import { type Drain } from '../core/drains.ts';
+import { formatAddress, parseAddress } from '../core/address.ts';
+import { type Drain, latestStamp } from '../core/drains.ts';
 import { type LvsMemory, noMemory } from '../core/lvs.ts';
 import { type Kept } from '../core/pool.ts';
 import { fail, ok, type Result } from '../core/result.ts';
-import { type Forwarding, type RealServer, type Tunnel } from '../core/table.ts';
+import { endpoint, type Forwarding, type RealServer, type Tunnel } from '../core/table.ts';
 
-/** The kernel's table does not survive a reboot, and so neither does what was kept of it. */
+/** The kernel's table does not survive a reboot; but it may be saved before it and loaded again after it. */
 export interface MemoryFile extends LvsMemory {
   /** Of the kernel: /proc/sys/kernel/random/boot_id. */
   readonly bootId: string;
@@ -17,7 +17,11 @@ export interface MemoryFile extends LvsMemory {
 
 const longestText = 32 * 1024 * 1024;
 
-/** What of the file is true under the kernel of this boot: the operator's drains are in any case. */
+/**
+ * What of the file is true under the kernel of this boot: the operator's drains are in any case. After another
+ * boot a real server that is found as it was left may come from a table that was saved so; one that is not
+ * there may be anybody's work, and what was found then is old.
+ */
 export function parseMemory(text: string, bootId: string): Result<LvsMemory, 'malformed'> {
   const file = text.length > longestText ? undefined : objectOf(jsonOf(text));
   if (file === undefined) {
@@ -26,22 +30,29 @@ export function parseMemory(text: string, bootId: string): Result<LvsMemory, 'ma
   const drains = listOf(file['drains'], parseDrain);
   const kept = listOf(file['kept'], parseKept);
   const failed = listOf(file['failed'], textOf);
-  if (drains === undefined || kept === undefined || failed === undefined) {
+  const overridden = listOf(file['overridden'], textOf);
+  if (drains === undefined || kept === undefined || failed === undefined || overridden === undefined) {
     return fail('malformed', 'it is not what vipair writes');
   }
-  return ok(file['bootId'] === bootId ? { drains, kept, failed } : { ...noMemory, drains });
+  const saved = kept
+    .map((entry) => ({ ...entry, left: entry.left.filter((weight) => weight !== 'removed') }))
+    .filter(({ left }) => left.length > 0);
+  return ok(
+    file['bootId'] === bootId ? { drains, kept, failed, overridden } : { ...noMemory, drains, kept: saved },
+  );
 }
 
 export function parseDrain(value: unknown): Drain | undefined {
   const drain = objectOf(value);
   const server = textOf(drain?.['server']);
-  const service = drain?.['service'] === undefined ? undefined : textOf(drain['service']);
-  const stamp = numberOf(drain?.['stamp']);
-  const wallMs = numberOf(drain?.['wallMs']);
-  const by = textOf(drain?.['by']);
+  const service = drain?.['service'] === undefined ? undefined : printableOf(drain['service']);
+  const stamp = instantOf(drain?.['stamp']);
+  const wallMs = instantOf(drain?.['wallMs']);
+  const by = printableOf(drain?.['by']);
   const isOn = drain?.['isOn'];
   if (
     server === undefined ||
+    !isServer(server) ||
     stamp === undefined ||
     wallMs === undefined ||
     by === undefined ||
@@ -136,6 +147,29 @@ function objectOf(value: unknown): Readonly<Record<string, unknown>> | undefined
 
 function textOf(value: unknown): string | undefined {
   return typeof value === 'string' && value.length <= 256 ? value : undefined;
+}
+
+/** It is shown to people at a terminal. */
+function printableOf(value: unknown): string | undefined {
+  const text = textOf(value);
+  return text !== undefined && /^[ -~]+$/.test(text) ? text : undefined;
+}
+
+/** Unix milliseconds that a date can be made of. */
+function instantOf(value: unknown): number | undefined {
+  const number = countOf(value);
+  return number !== undefined && number <= latestStamp ? number : undefined;
+}
+
+/** An address, or one with its port, as the table writes it. */
+function isServer(text: string): boolean {
+  const [, bracketed, plain, port] = /^(?:\[([0-9a-f:.]+)\]|([0-9.]+)):(\d{1,5})$/.exec(text) ?? [];
+  const parsed = parseAddress(bracketed ?? plain ?? text);
+  if (parsed === undefined) {
+    return false;
+  }
+  const address = formatAddress(parsed);
+  return text === (port === undefined ? address : endpoint({ address, port: Number(port) }));
 }
 
 function numberOf(value: unknown): number | undefined {

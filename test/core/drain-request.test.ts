@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { USUAL_TIMING } from '../../src/core/check.ts';
-import { understandDrain } from '../../src/core/drain-request.ts';
+import { type Drain } from '../../src/core/drains.ts';
+import { stillDrained, understandDrain } from '../../src/core/drain-request.ts';
 import { type Policies, type Policy } from '../../src/core/pool.ts';
 import { type RealServer, type Table, type VirtualAddress } from '../../src/core/table.ts';
 
@@ -53,7 +54,7 @@ describe('a drain that was asked for', () => {
   ];
   for (const [wanted, of, expected] of rows) {
     it(`${wanted} ${of === undefined ? '' : `of ${of} `}is understood as ${expected}`, () => {
-      const meant = understandDrain({ server: wanted, service: of, isOn: true }, base, policies);
+      const meant = understandDrain({ server: wanted, service: of, isOn: true }, base, policies, []);
       assert.equal(
         meant.ok ? `${meant.value.server} in ${meant.value.service ?? 'all'}` : meant.reason,
         expected,
@@ -62,6 +63,30 @@ describe('a drain that was asked for', () => {
   }
 
   it('may be ended for a real server that is gone', () => {
-    assert.ok(understandDrain({ server: '10.99.0.12', service: undefined, isOn: false }, base, policies).ok);
+    assert.ok(
+      understandDrain({ server: '10.99.0.12', service: undefined, isOn: false }, base, policies, []).ok,
+    );
+  });
+
+  const drained = (of: string, in_: string | undefined, isOn = true, stamp = 1): Drain => ({
+    ...{ server: of, service: in_, isOn, stamp },
+    ...{ by: 'lvs1', wallMs: 0 },
+  });
+
+  it('may be ended for a service that is gone, and only if there was one', () => {
+    const wish = { server: '10.99.0.11', service: 'tcp 192.0.2.10:443', isOn: false };
+    const known = [drained('10.99.0.11', 'tcp 192.0.2.10:443')];
+    const meant = understandDrain(wish, base, policies, known);
+    assert.ok(meant.ok && meant.value.service === 'tcp 192.0.2.10:443');
+    assert.ok(!understandDrain(wish, base, policies, []).ok);
+    assert.ok(!understandDrain({ ...wish, isOn: true }, base, policies, known).ok);
+  });
+
+  it('may be ended in general and stand for what was named more closely', () => {
+    const ofPort = drained('10.99.0.11:80', undefined);
+    const ofMark = drained('10.99.0.11', 'fwmark 1');
+    const ended = drained('10.99.0.11', undefined, false, 2);
+    assert.deepEqual(stillDrained(ended, base, [ofPort, ofMark, ended]), [ofPort, ofMark]);
+    assert.deepEqual(stillDrained(ended, base, [ended]), []);
   });
 });
