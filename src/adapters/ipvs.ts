@@ -256,7 +256,7 @@ async function readProc(file: string): Promise<Result<string, IpvsReason>> {
       case 'EPERM':
         return fail('not-permitted', `${file} may not be read`);
       default:
-        throw error;
+        return fail('unreadable', `${file}: ${error instanceof Error ? error.message : String(error)}`);
     }
   }
 }

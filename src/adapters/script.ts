@@ -1,4 +1,5 @@
 import { type ChildProcess, spawn } from 'node:child_process';
+import { type Readable } from 'node:stream';
 import { fail, ok, type Result } from '../core/result.ts';
 
 /** Enough to see what a script complained of, and no more than that. */
@@ -178,7 +179,9 @@ function cannotStart(error: Error): Result<never, ScriptReason> {
 
 /** What was printed last is still in the pipes when the end is told. */
 async function farewell(child: ChildProcess, farewellMs: number): Promise<void> {
-  const pipes = [child.stdout, child.stderr].filter((pipe) => pipe !== null);
+  // Where no descriptor is left, Node gives a child without them, whatever its type says.
+  const given: readonly (Readable | null | undefined)[] = [child.stdout, child.stderr];
+  const pipes = given.filter((pipe) => pipe !== null && pipe !== undefined);
   let timer: NodeJS.Timeout | undefined;
   const late = new Promise<void>((resolve) => {
     timer = setTimeout(resolve, farewellMs);

@@ -2,7 +2,7 @@ import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fail, ok, type Result } from '../core/result.ts';
 
-export type SysctlReason = 'missing' | 'not-permitted' | 'refused';
+export type SysctlReason = 'missing' | 'not-permitted' | 'refused' | 'failed';
 
 /** A setting of the kernel, its words apart by one space. `net.ipv4.conf.eth0/7.x` is below `eth0.7`. */
 export async function readSysctl(name: string): Promise<Result<string, SysctlReason>> {
@@ -40,6 +40,6 @@ function failure(name: string, error: unknown): Result<never, SysctlReason> {
     case 'EINVAL':
       return fail('refused', `${name}: the kernel refuses the value`);
     default:
-      throw error;
+      return fail('failed', `${name}: ${error instanceof Error ? error.message : String(error)}`);
   }
 }

@@ -32,10 +32,12 @@ export interface LvsMemory {
   readonly kept: readonly Kept[];
   /** By `serverId`, sorted: whom an earlier life had found failed is so until it is found well. */
   readonly failed: readonly string[];
+  /** By `serverId`, sorted: what an operator set by hand stands, whatever was found, until something new is. */
+  readonly overridden: readonly string[];
   readonly drains: readonly Drain[];
 }
 
-export const noMemory: LvsMemory = { kept: [], failed: [], drains: [] };
+export const noMemory: LvsMemory = { kept: [], failed: [], overridden: [], drains: [] };
 
 export interface LvsState extends Omit<Knowledge, 'drains'> {
   readonly memory: LvsMemory;
@@ -56,6 +58,8 @@ export interface LvsState extends Omit<Knowledge, 'drains'> {
         readonly sinceMs: number;
         /** How long until it is tried again: longer each time. */
         readonly retryGapMs: number;
+        /** A change failed: that the table can be read is no news then. */
+        readonly isOfChange: boolean;
       }
     | undefined;
   readonly counts: {
@@ -94,8 +98,8 @@ export type LvsEffect =
   | { readonly kind: 'change'; readonly changes: readonly TableChange[] }
   /** These real servers are to be checked from now on. */
   | { readonly kind: 'check'; readonly base: Table }
-  /** A service has enough usable real servers, or has too few. */
-  | { readonly kind: 'quorum'; readonly service: string; readonly isUp: boolean };
+  /** A service has enough usable real servers, or has too few; of one that is new here it is said in any case. */
+  | { readonly kind: 'quorum'; readonly service: string; readonly isUp: boolean; readonly isNews: boolean };
 
 export type LvsStep = readonly [LvsState, readonly LvsEffect[]];
 
@@ -128,13 +132,18 @@ export function nextLvsDeadlineMs({ readAtMs, isBusy }: LvsState): number | unde
 export function stepLvs(state: LvsState, event: LvsEvent, settings: LvsSettings): LvsStep {
   switch (event.kind) {
     case 'started':
-      return look({ ...state, memory: event.memory, failed: new Set(event.memory.failed) });
+      return look({
+        ...state,
+        memory: event.memory,
+        failed: new Set(event.memory.failed),
+        overridden: new Set(event.memory.overridden),
+      });
     case 'deadline':
       return !state.isBusy && event.atMs >= state.readAtMs ? look(state) : [state, []];
     case 'table-read':
       return settle(takeTable(state, event.table, settings), state, event, settings);
     case 'table-changed':
-      return confirm(state, event.atMs, settings);
+      return confirm(state, event.atMs);
     case 'table-failed':
       return takeFailure(state, event);
     case 'found':
@@ -162,24 +171,28 @@ function rest(state: LvsState, atMs: number, effects: readonly LvsEffect[] = [])
   return [next, [...effects, ...more]];
 }
 
-function confirm(state: LvsState, atMs: number, settings: LvsSettings): LvsStep {
+function confirm(state: LvsState, atMs: number): LvsStep {
   const seen = state.attempted ?? state.seen ?? [];
-  const [next, effects] = remember(state, [seen], settings);
-  return rest({ ...next, seen, attempted: undefined, problem: undefined }, atMs, effects);
+  const [next, effects] = remember(state, [seen]);
+  const changes = state.counts.changes + difference(seen, state.seen ?? []).length;
+  const counts = { ...state.counts, changes };
+  return rest({ ...next, seen, attempted: undefined, problem: undefined, counts }, atMs, effects);
 }
 
 /** What a director that starts anew must know, if one of these is the table that it finds. */
-function remember(state: LvsState, tables: readonly Table[], { mode }: LvsSettings): LvsStep {
+function remember(state: LvsState, tables: readonly Table[]): LvsStep {
   const memory: LvsMemory = {
-    kept: mode === 'adopt' ? keptOf(state.base, ...tables) : [],
+    // In every mode: the next life may have another.
+    kept: keptOf(state.base, ...tables),
     failed: [...state.failed].sort(),
+    overridden: [...state.overridden].sort(),
     drains: state.memory.drains,
   };
   return isSame(memory, state.memory) ? [state, []] : [{ ...state, memory }, [{ kind: 'remember', memory }]];
 }
 
 function takeTable(state: LvsState, actual: Table, settings: LvsSettings): LvsState {
-  const read = { ...state, seen: actual, problem: undefined };
+  const read = { ...state, seen: actual, problem: state.problem?.isOfChange ? state.problem : undefined };
   if (settings.mode === 'own') {
     const drifts = state.seen === undefined ? 0 : difference(state.seen, actual).length;
     const isOurs = state.attempted !== undefined;
@@ -213,24 +226,25 @@ function settle(
   const known = { ...read, failed, overridden, attempted: undefined };
   const judged = { ...known, quorate: quorumsOf(knowledgeOf(known), policies) };
   const wanted = wantedTable(knowledgeOf(judged), policies);
-  const [state, remembering] = remember(judged, [actual, wanted], settings);
+  const [state, remembering] = remember(judged, mode === 'observe' ? [actual] : [actual, wanted]);
   const effects: LvsEffect[] = [];
   if (!isSame(serverIds(judged.base), serverIds(before.base))) {
     effects.push({ kind: 'check', base: judged.base });
   }
+  // The pulse outlives this process, and holds for true what it was told last of a service that went and came.
   for (const [service, isUp] of judged.quorate) {
-    if ((before.quorate.get(service) ?? true) !== isUp) {
-      effects.push({ kind: 'quorum', service, isUp });
+    const wasUp = before.quorate.get(service);
+    if (wasUp !== isUp) {
+      effects.push({ kind: 'quorum', service, isUp, isNews: (wasUp ?? true) !== isUp });
     }
   }
   effects.push(...remembering);
   const changes = mode === 'observe' ? [] : difference(wanted, actual);
   if (changes.length === 0) {
-    return rest(state, atMs, effects);
+    return rest({ ...state, problem: undefined }, atMs, effects);
   }
   const attempted = applyChanges(actual, changes);
-  const counts = { ...state.counts, changes: state.counts.changes + changes.length };
-  return [{ ...state, attempted, counts, isBusy: true }, [...effects, { kind: 'change', changes }]];
+  return [{ ...state, attempted, isBusy: true }, [...effects, { kind: 'change', changes }]];
 }
 
 /** What took effect all the same is known by what was attempted. Read again, but not at once: it may last. */
@@ -242,7 +256,13 @@ function takeFailure(
   const gapMs = last === undefined ? retryGapMs : Math.min(2 * last.retryGapMs, longestRetryGapMs);
   const failed: LvsState = {
     ...state,
-    problem: { reason, detail, sinceMs: last?.sinceMs ?? atMs, retryGapMs: gapMs },
+    problem: {
+      reason,
+      detail,
+      sinceMs: last?.sinceMs ?? atMs,
+      retryGapMs: gapMs,
+      isOfChange: state.attempted !== undefined,
+    },
     counts: { ...state.counts, failures: state.counts.failures + 1 },
     isBusy: false,
     isStale: false,

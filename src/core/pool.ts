@@ -84,9 +84,11 @@ export function isUsable(known: Knowledge, at: VirtualAddress, server: RealServe
 export function quorumsOf(known: Knowledge, policies: Policies): ReadonlyMap<string, boolean> {
   return new Map(
     known.base.map((service) => {
-      const { quorum, hysteresis } = policyOf(policies, service.at);
+      const { quorum, hysteresis, sorry } = policyOf(policies, service.at);
       const key = serviceKey(service.at);
-      const usableCount = service.servers.filter((server) => isUsable(known, service.at, server)).length;
+      const usableCount = service.servers.filter(
+        (server) => isUsable(known, service.at, server) && !isSame(server, sorry),
+      ).length;
       const wasUp = known.quorate.get(key) ?? usableCount >= quorum;
       return [key, usableCount >= Math.max(1, quorum + (wasUp ? -hysteresis : hysteresis))];
     }),
@@ -104,11 +106,19 @@ function wantedService(service: VirtualService, known: Knowledge, policy: Policy
   const isSorry = sorry !== undefined && known.quorate.get(serviceKey(at)) === false;
   const servers = service.servers.flatMap((server) => {
     const id = serverId(at, server);
+    // An operator may keep it in the table, as a spare without weight.
+    if (isSorry && isSame(server, sorry)) {
+      return [sorry];
+    }
     const isGone = known.failed.has(id) && policy.onFailure === 'remove' && !known.overridden.has(id);
     return isGone ? [] : [isUsable(known, at, server) && !isSorry ? server : { ...server, weight: 0 }];
   });
-  const isThere = servers.some((server) => sorry !== undefined && endpoint(server) === endpoint(sorry));
+  const isThere = servers.some((server) => isSame(server, sorry));
   return { ...service, servers: isSorry && !isThere ? [...servers, sorry] : servers };
+}
+
+function isSame(server: RealServer, other: RealServer | undefined): boolean {
+  return other !== undefined && endpoint(server) === endpoint(other);
 }
 
 /** A real server that is other in the table than in the base, by this director's doing. */

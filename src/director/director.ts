@@ -157,6 +157,7 @@ export async function startDirector(options: DirectorOptions): Promise<void> {
           stateDir,
           floating: settings.floating,
           gate: settings.gate,
+          intervalMs: settings.intervalMs,
           line,
           log,
         });

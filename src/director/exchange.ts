@@ -11,6 +11,8 @@ export interface ExchangeOptions {
   readonly drains: () => readonly Drain[];
   /** Undefined where connections are not synchronised. */
   readonly connections: () => number | undefined;
+  /** A note goes out with each heartbeat, so more than that cannot be told. */
+  readonly intervalMs: number;
   readonly onDrain: (drain: Drain) => void;
   readonly nowMs: () => number;
 }
@@ -20,7 +22,7 @@ export interface ExchangeWithPeer {
   hear(text: string, bootId: string): void;
   /** Goes to the peer at once, and again later. */
   tellDrain(drain: Drain): void;
-  /** Once a second: the next piece of all that is to be told. */
+  /** Once a second: the next pieces of all that is to be told. */
   tell(): void;
   /** Does the peer find the real server well? Undefined while it has not said so lately. */
   peerFindings(id: string): boolean | undefined;
@@ -28,16 +30,23 @@ export interface ExchangeWithPeer {
   peerConnections(): number | undefined;
 }
 
-/** A tenth of what heartbeats of 50 ms could carry. */
-const partsPerTurn = 2;
-/** What was not repeated for so long is no longer known. */
-const freshMs = 30_000;
+/** Four a second are a fifth of what heartbeats of 50 ms could carry. */
+const mostPerTurn = 4;
+const turnMs = 1000;
+/** What waits in the pulse is late, and what comes too often pushes out what waits. */
+const usedShare = 0.8;
+const rotation = ['connections', 'findings', 'drain', 'findings'] as const;
+/** What was not repeated for so long is no longer known; with slow heartbeats all takes longer. */
+const leastFreshMs = 30_000;
+const freshIntervals = 40;
 
 export function createExchange(options: ExchangeOptions): ExchangeWithPeer {
   const { nowMs } = options;
   let revision = 0;
   let waiting: readonly Exchange[] = [];
   let drainIndex = 0;
+  let turn = 0;
+  let allowance = 0;
   let hearing = noFindings();
   let known: { readonly failed: ReadonlySet<string>; readonly atMs: number } | undefined;
   let connections: { readonly count: number; readonly atMs: number } | undefined;
@@ -46,7 +55,35 @@ export function createExchange(options: ExchangeOptions): ExchangeWithPeer {
   const send = (exchange: Exchange) => {
     options.tellPeer(formatExchange(exchange));
   };
+  const freshMs = Math.max(leastFreshMs, freshIntervals * options.intervalMs);
   const isFresh = (atMs: number) => nowMs() - atMs < freshMs;
+
+  function nextFindings(): Exchange | undefined {
+    if (waiting.length === 0) {
+      revision += 1;
+      waiting = findingsOf(revision, options.failed());
+    }
+    const [part, ...rest] = waiting;
+    waiting = rest;
+    return part;
+  }
+
+  function nextOf(kind: (typeof rotation)[number]): Exchange | undefined {
+    switch (kind) {
+      case 'findings':
+        return nextFindings();
+      case 'connections': {
+        const count = options.connections();
+        return count === undefined ? undefined : { kind: 'connections', count };
+      }
+      case 'drain': {
+        const drains = options.drains();
+        const drain = drains[drainIndex % Math.max(1, drains.length)];
+        drainIndex += 1;
+        return drain === undefined ? undefined : { kind: 'drain', drain };
+      }
+    }
+  }
 
   return {
     hear(text, bootId) {
@@ -80,21 +117,14 @@ export function createExchange(options: ExchangeOptions): ExchangeWithPeer {
       send({ kind: 'drain', drain });
     },
     tell() {
-      if (waiting.length === 0) {
-        revision += 1;
-        waiting = findingsOf(revision, options.failed());
-      }
-      waiting.slice(0, partsPerTurn).forEach(send);
-      waiting = waiting.slice(partsPerTurn);
-      const drains = options.drains();
-      const drain = drains[drainIndex % Math.max(1, drains.length)];
-      drainIndex += 1;
-      if (drain !== undefined) {
-        send({ kind: 'drain', drain });
-      }
-      const count = options.connections();
-      if (count !== undefined) {
-        send({ kind: 'connections', count });
+      allowance = Math.min(mostPerTurn, allowance + (usedShare * turnMs) / options.intervalMs);
+      for (let tried = 0; tried < rotation.length && allowance >= 1; tried += 1) {
+        const next = nextOf(rotation[turn % rotation.length] ?? 'findings');
+        turn += 1;
+        if (next !== undefined) {
+          send(next);
+          allowance -= 1;
+        }
       }
     },
     peerFindings: (id) =>

@@ -25,7 +25,10 @@ export function logServices(log: Log): ServicesNews {
     notRemembered({ reason, detail }) {
       log.error({ reason, detail }, 'what was changed in the table is not kept on disk');
     },
-    quorum(service, isUp) {
+    quorum(service, isUp, isNews) {
+      if (!isNews) {
+        return;
+      }
       if (isUp) {
         log.info({ service }, 'service has its quorum');
       } else {

@@ -27,6 +27,8 @@ export interface LvsRunnerOptions {
   readonly stateDir: string;
   readonly floating: readonly Target[];
   readonly gate: GateMode;
+  /** Of heartbeats. */
+  readonly intervalMs: number;
   readonly line: Pick<PulseLine, 'report' | 'reportSync' | 'tellPeer'>;
   readonly log: Log;
 }
@@ -63,6 +65,7 @@ export async function startLvs(options: LvsRunnerOptions): Promise<LvsRunner> {
     failed: () => services.failed(),
     drains: () => services.drains(),
     connections: () => connectionCount,
+    intervalMs: options.intervalMs,
     onDrain: (drain) => {
       services.hearDrains([drain]);
     },
@@ -79,8 +82,8 @@ export async function startLvs(options: LvsRunnerOptions): Promise<LvsRunner> {
     peerFindings: (id) => exchange.peerFindings(id),
     news: {
       ...news,
-      quorum(service, isUp) {
-        news.quorum(service, isUp);
+      quorum(service, isUp, isNews) {
+        news.quorum(service, isUp, isNews);
         const track = trackOf.get(service);
         if (track !== undefined) {
           line.report(track, isUp);
@@ -133,9 +136,13 @@ export async function startLvs(options: LvsRunnerOptions): Promise<LvsRunner> {
   const timer = setInterval(() => {
     if (!isTurning) {
       isTurning = true;
-      void turn().finally(() => {
-        isTurning = false;
-      });
+      turn()
+        .catch((error: unknown) => {
+          log.error({ detail: String(error) }, 'a turn of the virtual services failed');
+        })
+        .finally(() => {
+          isTurning = false;
+        });
     }
   }, turnMs);
 

@@ -70,7 +70,8 @@ export interface ServicesNews {
   /** The table cannot be read or changed, or (undefined) can be again. */
   problem(problem: LvsState['problem']): void;
   notRemembered(failure: Failure<string>): void;
-  quorum(service: string, isUp: boolean): void;
+  /** `isNews`: it is otherwise than before, or than one hopes. */
+  quorum(service: string, isUp: boolean, isNews: boolean): void;
   drains(drains: readonly Drain[]): void;
 }
 
@@ -174,7 +175,7 @@ export async function startServices(options: ServicesOptions): Promise<ServicesR
         checkBase(effect.base);
         return;
       case 'quorum':
-        news.quorum(effect.service, effect.isUp);
+        news.quorum(effect.service, effect.isUp, effect.isNews);
         return;
     }
   }

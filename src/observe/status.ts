@@ -314,6 +314,11 @@ function problemsOf(
     ...(isHeard && state.peer?.advertisement.isMaintenance === true
       ? [`${settings.peerName} is in maintenance and will not take over.`]
       : []),
+    ...(state.isBehind
+      ? [
+          `Not in sync: ${settings.peerName} knows connections that this director does not, so it will not take over by choice before it has caught up.`,
+        ]
+      : []),
     ...settings.paths.flatMap((path, index) =>
       pathProblem(path, state.paths[index]?.isUp === false, complaints.get(path.name)),
     ),

@@ -71,7 +71,11 @@ class Scene {
   /** How many changes of the next batch take effect before it fails; undefined: all, and it does not. */
   breaksAfter: number | undefined;
   readonly done: string[] = [];
+  /** Services that are otherwise than they were. */
   readonly turned: string[] = [];
+  /** What the pulse was told last, over all lives. */
+  readonly told = new Map<string, boolean>();
+  isBroken = false;
 
   constructor(kernel: Table, settings = settingsOf()) {
     this.kernel = kernel;
@@ -131,7 +135,7 @@ class Scene {
         return;
       case 'change': {
         this.done.push(`change ${effect.changes.length}`);
-        const { breaksAfter } = this;
+        const breaksAfter = this.isBroken ? 0 : this.breaksAfter;
         this.breaksAfter = undefined;
         this.kernel = applyChanges(this.kernel, effect.changes.slice(0, breaksAfter));
         this.take(
@@ -145,7 +149,10 @@ class Scene {
         this.done.push(`check ${effect.base.flatMap(({ servers }) => servers).length}`);
         return;
       case 'quorum':
-        this.turned.push(`${effect.service} ${effect.isUp ? 'up' : 'down'}`);
+        this.told.set(effect.service, effect.isUp);
+        if (effect.isNews) {
+          this.turned.push(`${effect.service} ${effect.isUp ? 'up' : 'down'}`);
+        }
         return;
     }
   }
@@ -206,6 +213,55 @@ describe('an adopted table', () => {
     assert.deepEqual(scene.weights(), { 1: 0, 2: 0 }, 'failed until found well');
     scene.find(up(1), up(2));
     assert.deepEqual(scene.weights(), { 1: 3, 2: 5 });
+  });
+
+  it('has what an operator set by hand over a failure, also in the next life', () => {
+    const scene = new Scene(tableOf(server(1), server(2)));
+    scene.find(down(1), down(2));
+    scene.ipvsadm(weigh(1, 1), weigh(2, 1));
+    scene.wait();
+    scene.start();
+    scene.wait();
+    assert.deepEqual(scene.weights(), { 1: 1, 2: 1 });
+    scene.find(up(1));
+    scene.find(down(1));
+    assert.deepEqual(scene.weights(), { 1: 0, 2: 1 }, 'until something new is found');
+  });
+
+  it('is known again after a life that only observed, or that owned it', () => {
+    for (const between of [
+      settingsOf({}, 'observe'),
+      settingsOf({}, 'own', tableOf(server(1, 3), server(2))),
+    ]) {
+      const scene = new Scene(tableOf(server(1, 3), server(2)));
+      scene.find(down(1));
+      const { settings } = scene;
+      scene.settings = between;
+      scene.start();
+      scene.wait();
+      scene.settings = settings;
+      scene.start();
+      scene.find(up(1));
+      assert.deepEqual(scene.weights(), { 1: 3, 2: 1 }, between.mode);
+    }
+  });
+
+  it('is tried more and more seldom where a change is refused again and again, as one problem', () => {
+    const scene = new Scene(tableOf(server(1), server(2)));
+    scene.isBroken = true;
+    scene.find(down(1));
+    const gaps: number[] = [];
+    for (let count = 0; count < 8; count += 1) {
+      const { atMs } = scene;
+      scene.wait(1);
+      gaps.push(scene.atMs - atMs);
+      assert.equal(scene.state.problem?.sinceMs, 0);
+    }
+    assert.deepEqual(gaps, [1000, 2000, 4000, 8000, 16_000, 32_000, 32_000, 32_000]);
+    assert.equal(scene.state.counts.changes, 0);
+    scene.isBroken = false;
+    scene.wait(1);
+    assert.deepEqual([scene.state.problem, scene.state.counts.changes], [undefined, 1]);
   });
 
   it('is the operator’s: what is changed by hand stands', () => {
@@ -383,6 +439,35 @@ describe('a virtual service', () => {
     assert.deepEqual(scene.turned, [`${key} down`], 'three are not enough to return');
     scene.find(up(3));
     assert.deepEqual(scene.turned, [`${key} down`, `${key} up`]);
+  });
+
+  it('is told anew when it comes back, and in every life, for who was told outlives both', () => {
+    const kernel = tableOf(server(1));
+    const scene = new Scene(kernel);
+    scene.find(down(1));
+    assert.equal(scene.told.get(key), false);
+    scene.kernel = [];
+    scene.wait();
+    scene.kernel = kernel;
+    scene.wait();
+    assert.equal(scene.told.get(key), true);
+    scene.find(down(1));
+    assert.equal(scene.told.get(key), false);
+    scene.disk = noMemory;
+    scene.kernel = kernel;
+    scene.start();
+    assert.equal(scene.told.get(key), true);
+  });
+
+  it('may have its sorry server in the table, as a spare that counts for nothing', () => {
+    for (const spare of [0, 1]) {
+      const scene = new Scene(tableOf(server(1), server(9, spare)), settingsOf({ sorry }));
+      scene.find(down(1));
+      assert.deepEqual(scene.weights(), { 1: 0, 9: 1 });
+      scene.start();
+      scene.find(up(1));
+      assert.deepEqual(scene.weights(), { 1: 1, 9: spare });
+    }
   });
 
   it('has a sorry server while it is down, and only then', () => {

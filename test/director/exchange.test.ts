@@ -12,16 +12,18 @@ const drain: Drain = {
 };
 
 /** Two directors and the wire between them, which may lose what is told. */
-function pair(failed: readonly string[]) {
+function pair(failed: readonly string[], intervalMs = 50) {
   const heard: Drain[] = [];
   const wire: string[] = [];
   let nowMs = 0;
+  let toldCount = 0;
   const make = (tellPeer: (text: string) => void, own: readonly string[]): ExchangeWithPeer =>
     createExchange({
       tellPeer,
       failed: () => own,
       drains: () => (own.length > 0 ? [drain] : []),
       connections: () => 42,
+      intervalMs,
       onDrain: (told) => heard.push(told),
       nowMs: () => nowMs,
     });
@@ -31,11 +33,13 @@ function pair(failed: readonly string[]) {
     a,
     b,
     heard,
+    told: () => toldCount,
     /** Seconds go by; the wire carries what `carries` lets through. */
     pass: (seconds: number, carries: (index: number) => boolean = () => true, bootId = 'x') => {
       for (let second = 0; second < seconds; second += 1) {
         nowMs += 1000;
         a.tell();
+        toldCount += wire.length;
         wire.splice(0).forEach((text, index) => {
           if (carries(index + second)) {
             b.hear(text, bootId);
@@ -59,6 +63,17 @@ describe('the exchange between directors', () => {
     assert.equal(b.peerFindings('tcp 192.0.2.10:80 10.0.0.7:80'), false);
     assert.equal(b.peerFindings('tcp 192.0.2.10:80 10.9.0.7:80'), true);
     assert.equal(b.peerConnections(), 42);
+  });
+
+  it('tells no more than heartbeats carry, and all of it in the end', () => {
+    for (const intervalMs of [500, 1000, 4000]) {
+      const { b, heard, pass, told } = pair(many.slice(0, 50), intervalMs);
+      pass(120);
+      assert.ok(told() <= (120 * 1000) / intervalMs, `${told()} texts with heartbeats of ${intervalMs} ms`);
+      assert.deepEqual(heard[0], drain);
+      assert.equal(b.peerFindings(many[0] ?? ''), false);
+      assert.equal(b.peerConnections(), 42);
+    }
   });
 
   it('gets through a wire that loses every third note', () => {

@@ -52,8 +52,8 @@ ${instance('private', 'eth1', 52, privateFloating)}
 }
 
 /**
- * Its checkers alone, with an IPVS table in that namespace: connects every 2 s and quiesces the real server with the
- * second failure, as vipair's usual check does.
+ * Its checkers alone, with an IPVS table in that namespace: connects every 2 s, as vipair's usual check does, and
+ * quiesces the real server when `retry` is used up. Measured: that is one failure, where vipair asks for two.
  */
 export function startKeepalivedChecker(
   lab: Lab,

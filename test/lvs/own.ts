@@ -76,7 +76,7 @@ export const ownScenarios: readonly Scenario[] = [
     },
   },
   {
-    name: 'quiesces a real server that dies, beside keepalived with the same interval and number of failures',
+    name: 'quiesces a real server that dies; keepalived beside it looks as often',
     run: async (stage) => {
       await stage.settle();
       await untilHealth(stage, ask, ['up', 'up']);

@@ -212,7 +212,8 @@ describe('status', () => {
   });
 
   it('names what is not as it should be', () => {
-    const snapshot = snapshotOf(active, {
+    const behind = { ...active, isBehind: true };
+    const snapshot = snapshotOf(behind, {
       atMs: 500,
       realtimeProblem: 'no CAP_SYS_NICE',
       isConfigDifferent: true,
@@ -221,6 +222,7 @@ describe('status', () => {
     assert.deepEqual(status.problems, [
       'Nothing is heard from lvs1 since 400 ms.',
       'The configuration of lvs1 differs: make both files the same.',
+      'Not in sync: lvs1 knows connections that this director does not, so it will not take over by choice before it has caught up.',
       '192.0.2.10 is not on eth0, although this director is active.',
       '10.99.0.1 is not on eth1, although this director is active.',
       'Not in real time: no CAP_SYS_NICE',

@@ -26,6 +26,7 @@ const memory: fc.Arbitrary<LvsMemory> = fc.tuple(anyTable, fc.array(drain)).map(
     })),
   ),
   failed: table.flatMap(({ servers }) => servers.map(({ address }) => address)),
+  overridden: table.flatMap(({ servers }) => servers.map(({ address }) => address).slice(1)),
   drains,
 }));
 
@@ -40,14 +41,36 @@ describe('what is kept of virtual services', () => {
     );
   });
 
-  it('is only the drains after a reboot, for the table of the kernel is another', () => {
+  it('is after a reboot the drains, and what a table that was saved before it may have in it', () => {
     const drains = [{ server: '10.99.0.11', service: undefined, isOn: true, stamp: 1, by: 'a', wallMs: 2 }];
-    const text = JSON.stringify({ bootId: 'x', kept: [], failed: ['a'], drains });
-    assert.deepEqual(parseMemory(text, 'y'), { ok: true, value: { ...noMemory, drains } });
+    const server = {
+      address: '10.99.0.11',
+      port: 80,
+      forwarding: { method: 'direct' },
+      weight: 3,
+      upperThreshold: 0,
+      lowerThreshold: 0,
+    };
+    const kept = (left: readonly (number | 'removed')[]) => ({
+      ...{ service: 'tcp 192.0.2.10:80', server: '10.99.0.11:80' },
+      ...{ base: server, left },
+    });
+    const text = JSON.stringify({
+      ...{ bootId: 'x', kept: [kept(['removed', 0]), kept(['removed'])] },
+      ...{ failed: ['a'], overridden: ['a'], drains },
+    });
+    assert.deepEqual(parseMemory(text, 'y'), { ok: true, value: { ...noMemory, drains, kept: [kept([0])] } });
   });
 
   it('is nothing at all where it cannot be understood, and never an exception', () => {
-    for (const text of ['', '{', '[]', 'null', '{}', '{"kept":[{}],"failed":[],"drains":[]}']) {
+    for (const text of [
+      '',
+      '{',
+      '[]',
+      'null',
+      '{}',
+      '{"kept":[{}],"failed":[],"overridden":[],"drains":[]}',
+    ]) {
       assert.equal(parseMemory(text, 'x').ok, false, text);
     }
     fc.assert(
@@ -60,6 +83,30 @@ describe('what is kept of virtual services', () => {
         assert.equal(parseDrain(value), undefined);
       }),
     );
+  });
+
+  it('has no drain of a server that none can be, of a day that none is, or with words for a terminal', () => {
+    const sound = {
+      server: '10.99.0.11:80',
+      service: 'fwmark 1',
+      isOn: true,
+      stamp: 1,
+      by: 'lvs1',
+      wallMs: 2,
+    };
+    assert.deepEqual(parseDrain(sound), sound);
+    for (const wrong of [
+      { server: 'web1' },
+      { server: '10.99.0.011' },
+      { server: '[10.99.0.11]:80' },
+      { stamp: 2 ** 53 - 1 },
+      { stamp: -1 },
+      { wallMs: 9e15 },
+      { by: '\u001b[2J' },
+      { service: 'fwmark 1\n' },
+    ]) {
+      assert.equal(parseDrain({ ...sound, ...wrong }), undefined, JSON.stringify(wrong));
+    }
   });
 });
 
