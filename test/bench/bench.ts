@@ -10,33 +10,37 @@ import { parseArgs } from 'node:util';
 import { whyNoNamespaces } from '../lab/requirements.ts';
 import { measureChecks } from './checks.ts';
 import { contestants, type Contestant } from './contestants.ts';
+import { measureGate } from './gate-cost.ts';
 import { canSuffer, faults, type FaultName } from './faults.ts';
 import { machineFacts, processorTimes, stolenShare, tableOf } from './report.ts';
 import { watchUnderLoad, type Steadiness } from './steadiness.ts';
 import { openArena, type Sample } from './trial.ts';
 import { measureWeights } from './weights.ts';
 
-const USAGE = `npm run bench -- [--runs N] [--quick] [--only WORD]... [--hogs MINUTES]
+const USAGE = `npm run bench -- [--runs N] [--quick] [--only WORD]... [--hogs MINUTES [--loops N]]
        npm run bench -- checks
        npm run bench -- weights
+       npm run bench -- gate
 
   --runs N      rounds; each contestant suffers each fault once a round (default 20)
   --quick       3 rounds
-  --hogs M      instead: leave each pair alone for M minutes beside 4 busy loops and count
+  --hogs M      instead: leave each pair alone for M minutes beside busy loops and count
                 false takeovers
+  --loops N     so many busy loops (default 4)
   --only WORD   only faults or contestants whose name contains the word; may be given again
                 faults: ${faults.join(', ')}
                 contestants: ${contestants.map(({ name }) => name).join(', ')}
   checks        instead: check 10,000 real servers every second, and say how late and at what cost, and what a
                 pair beside it makes of that
+  gate          instead: how much longer packets take that are forwarded past the gate
   weights       instead: give 5,000 real servers another weight in one go, and say how long it takes
 `;
 
-const HOGS = 4;
 const MOST_ATTEMPTS = 3;
 
 const others: Readonly<Record<string, () => Promise<number>>> = {
   checks: measureChecks,
+  gate: measureGate,
   weights: measureWeights,
 };
 process.exitCode = await (others[process.argv[2] ?? ''] ?? main)();
@@ -47,13 +51,17 @@ async function main(): Promise<number> {
       runs: { type: 'string' },
       quick: { type: 'boolean', default: false },
       hogs: { type: 'string' },
+      loops: { type: 'string', default: '4' },
       only: { type: 'string', multiple: true, default: [] },
       help: { type: 'boolean', default: false },
     },
   }).values;
   const runs = Number(asked.runs ?? (asked.quick ? 3 : 20));
   const minutes = asked.hogs === undefined ? undefined : Number(asked.hogs);
-  if (asked.help || !Number.isInteger(runs) || runs < 1 || (minutes !== undefined && !(minutes > 0))) {
+  const hogs = Number(asked.loops);
+  const isWrong =
+    [runs, hogs].some((count) => !Number.isInteger(count) || count < 1) || !((minutes ?? 1) > 0);
+  if (asked.help || isWrong) {
     process.stdout.write(USAGE);
     return asked.help ? 0 : 64;
   }
@@ -76,7 +84,7 @@ async function main(): Promise<number> {
       try {
         await (minutes === undefined
           ? sufferRound(round, contestant, wantedFaults, result)
-          : leaveAlone(contestant, minutes, result));
+          : leaveAlone(contestant, { hogs, minutes }, result));
       } catch (error) {
         const trouble = `round ${round}, ${contestant.name}: ${error instanceof Error ? error.message : String(error)}`;
         result.troubles.push(trouble);
@@ -122,11 +130,15 @@ async function sufferRound(
   }
 }
 
-async function leaveAlone(contestant: Contestant, minutes: number, { steadiness }: Result): Promise<void> {
-  const watched = await watchUnderLoad(contestant, { hogs: HOGS, minutes });
+async function leaveAlone(
+  contestant: Contestant,
+  load: { readonly hogs: number; readonly minutes: number },
+  { steadiness }: Result,
+): Promise<void> {
+  const watched = await watchUnderLoad(contestant, load);
   steadiness.push(watched);
   process.stdout.write(
-    `${contestant.name.padEnd(16)} ${watched.falseTakeovers} false takeovers in ${minutes} minutes beside ${HOGS} hogs,` +
+    `${contestant.name.padEnd(16)} ${watched.falseTakeovers} false takeovers in ${load.minutes} minutes beside ${load.hogs} hogs,` +
       ` longest silence ${watched.longestSilenceMs.toFixed(0)} ms\n`,
   );
 }
