@@ -2,6 +2,7 @@
 import { openIpvs } from '../../src/adapters/ipvs.ts';
 import { difference } from '../../src/core/reconcile.ts';
 import { type Table } from '../../src/core/table.ts';
+import { run } from '../lab/command.ts';
 import { nowMs } from '../lab/eventually.ts';
 import { type WeightsRun } from './weights.ts';
 
@@ -59,6 +60,8 @@ async function become(wanted: Table): Promise<WeightsRun> {
   };
 }
 
+// Without any route the kernel takes no address for unicast.
+run(['ip', 'link', 'set', 'lo', 'up']);
 await become(tableOf(1));
 for (let time = 1; time <= TIMES; time += 1) {
   process.stdout.write(`${JSON.stringify(await become(tableOf(1 + (time % 2))))}\n`);
