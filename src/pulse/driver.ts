@@ -94,10 +94,13 @@ export function createDriver(settings: Settings, ports: DriverPorts): Driver {
     // be judged missing. setImmediate lets the sockets go first.
     setImmediate(() => {
       const atMs = ports.nowMs();
-      if (deadlineMs !== undefined && atMs >= deadlineMs) {
-        ports.onLate(atMs - deadlineMs);
+      // Node's timers may fire up to a millisecond early; or another event has come first, and nothing is due yet.
+      if (deadlineMs === undefined || atMs < deadlineMs) {
+        arm();
+        return;
       }
-      dispatch({ kind: 'deadline', atMs: ports.nowMs() });
+      ports.onLate(atMs - deadlineMs);
+      dispatch({ kind: 'deadline', atMs });
     });
   }
 

@@ -69,6 +69,33 @@ describe('driver', () => {
     assert.ok((lateMs[0] ?? -1) >= 0);
   });
 
+  it('does nothing where a timer fires early, and wakes again', async () => {
+    let slowMs = 0;
+    const lateMs: number[] = [];
+    const events: string[] = [];
+    await new Promise<void>((resolve) => {
+      const driver = createDriver(
+        settings,
+        ports({
+          // A clock that has fallen behind that of the timers by the time the first one fires.
+          nowMs: () => performance.now() - slowMs,
+          onLate: (ms) => lateMs.push(ms),
+          onStep: ({ event }) => {
+            events.push(event.kind);
+            if (event.kind === 'deadline') {
+              driver[Symbol.dispose]();
+              resolve();
+            }
+          },
+        }),
+      );
+      driver.dispatch({ kind: 'started', atMs: performance.now(), isMaintenance: false });
+      slowMs = 20;
+    });
+    assert.deepEqual(events, ['started', 'deadline']);
+    assert.ok((lateMs[0] ?? -1) >= 0);
+  });
+
   it('looks before every step that something is due for, also when another event comes before its timer', () => {
     let atMs = 0;
     const seen: [string, number][] = [];
