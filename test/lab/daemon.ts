@@ -2,7 +2,7 @@ import { spawn } from 'node:child_process';
 import { closeSync, openSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { eventually } from './eventually.ts';
-import { type Lab, type Host } from './lab.ts';
+import { atRemoval, type Host, type Lab } from './lab.ts';
 import { familyOf, signalAll } from './processes.ts';
 
 /** A long-running program in a namespace. It ends with its lab at the latest. */
@@ -58,6 +58,9 @@ export function startDaemon(
     });
   });
   const family = () => (isEnded ? [] : familyOf(pid));
+  atRemoval(lab, () => {
+    signalAll(family(), 'SIGKILL');
+  });
   return {
     host,
     pid,

@@ -78,6 +78,9 @@ export function labNamed(name: string, directory: string, isDirect = true): Lab 
   >;
   const remove = () => {
     openLabs.delete(lab);
+    endings.get(lab)?.forEach((end) => {
+      end();
+    });
     removeNamespaces(Object.values(hosts));
     rmSync(directory, { recursive: true, force: true });
   };
@@ -102,6 +105,12 @@ const realServerAddresses = [
 ] as const;
 const openLabs = new Set<Lab>();
 let labCount = 0;
+
+/** Before the lab is removed. A program that has just been started is in none of its namespaces yet, and not found there. */
+export function atRemoval(lab: Lab, end: () => void): void {
+  endings.set(lab, [...(endings.get(lab) ?? []), end]);
+}
+const endings = new WeakMap<Lab, readonly (() => void)[]>();
 
 /** The lab outlives this process: neither its end nor ^C removes it. */
 export function keepLab(lab: Lab): void {
