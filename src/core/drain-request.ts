@@ -1,8 +1,8 @@
 import { formatAddress, parseAddress } from './address.ts';
 import { concerns, type Drain, drainKey, drainOf } from './drains.ts';
-import { policyOf, type Policies } from './pool.ts';
+import { type Knowledge, policyOf, type Policies } from './pool.ts';
 import { fail, ok, type Result } from './result.ts';
-import { endpoint, serviceKey, type Table } from './table.ts';
+import { endpoint, serverId, serviceKey, type Table } from './table.ts';
 
 /** What the operator wrote. */
 export interface DrainWish {
@@ -44,6 +44,23 @@ export function understandDrain(
         'unknown-server',
         `no virtual service has the real server ${server}${wanted === undefined ? '' : ` among those of ${wanted}`}`,
       );
+}
+
+/**
+ * Does the word change anything? Said again it does not, unless something was done by hand since the last time:
+ * then it is contradicted.
+ */
+export function isNewWord(
+  word: Pick<Drain, 'server' | 'service' | 'isOn'>,
+  { base, drains, overridden }: Pick<Knowledge, 'base' | 'drains' | 'overridden'>,
+): boolean {
+  const wasOn = drains.find((drain) => drainKey(drain) === drainKey(word))?.isOn ?? false;
+  return (
+    wasOn !== word.isOn ||
+    base.some(({ at, servers }) =>
+      servers.some((one) => concerns(word, at, one) && overridden.has(serverId(at, one))),
+    )
+  );
 }
 
 /** The words by which real servers that this one concerns are drained all the same, for they name them more closely. */

@@ -2,9 +2,9 @@ import { type DrainReport } from '../api/contract.ts';
 import { type ApiPorts } from '../api/ports.ts';
 import { refused, served } from '../api/refusal.ts';
 import { type LvsOptions } from '../config/lvs-settings.ts';
-import { type DrainRefusal, stillDrained, understandDrain } from '../core/drain-request.ts';
-import { concerns, type Drain, drainKey } from '../core/drains.ts';
-import { serverId } from '../core/table.ts';
+import { type DrainRefusal, isNewWord, stillDrained, understandDrain } from '../core/drain-request.ts';
+import { type Drain } from '../core/drains.ts';
+import { knowledgeOf } from '../core/lvs.ts';
 import { type Services, servicesView } from '../observe/services.ts';
 import { type ServicesRunner } from './services.ts';
 
@@ -43,12 +43,7 @@ export function createLvsOperator(
         );
       }
       const word = understood.value;
-      const wasOn = runner.drains().find((drain) => drainKey(drain) === drainKey(word))?.isOn ?? false;
-      // What was done by hand since the last word is contradicted by saying it again.
-      const isContradicted = base.some(({ at, servers }) =>
-        servers.some((one) => concerns(word, at, one) && state.overridden.has(serverId(at, one))),
-      );
-      const isChange = wasOn !== on || isContradicted;
+      const isChange = isNewWord(word, knowledgeOf(state));
       if (isChange) {
         runner.drain(word);
       }

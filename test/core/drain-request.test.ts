@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { USUAL_TIMING } from '../../src/core/check.ts';
 import { type Drain } from '../../src/core/drains.ts';
-import { stillDrained, understandDrain } from '../../src/core/drain-request.ts';
+import { isNewWord, stillDrained, understandDrain } from '../../src/core/drain-request.ts';
 import { type Policies, type Policy } from '../../src/core/pool.ts';
 import { type RealServer, type Table, type VirtualAddress } from '../../src/core/table.ts';
 
@@ -80,6 +80,17 @@ describe('a drain that was asked for', () => {
     assert.ok(meant.ok && meant.value.service === 'tcp 192.0.2.10:443');
     assert.ok(!understandDrain(wish, base, policies, []).ok);
     assert.ok(!understandDrain({ ...wish, isOn: true }, base, policies, known).ok);
+  });
+
+  it('is nothing new when it is said again, unless somebody set a weight by hand since', () => {
+    const word = { server: '10.99.0.11', service: undefined, isOn: true };
+    const known = { base, drains: [drained('10.99.0.11', undefined)], overridden: new Set<string>() };
+    assert.equal(isNewWord(word, { ...known, drains: [] }), true);
+    assert.equal(isNewWord(word, known), false);
+    assert.equal(isNewWord({ ...word, isOn: false }, known), true);
+    const byHand = new Set(['tcp 192.0.2.10:80 10.99.0.11:80']);
+    assert.equal(isNewWord(word, { ...known, overridden: byHand }), true);
+    assert.equal(isNewWord(word, { ...known, overridden: new Set(['fwmark 2 10.99.0.11:0']) }), false);
   });
 
   it('may be ended in general and stand for what was named more closely', () => {
