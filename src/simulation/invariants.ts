@@ -146,7 +146,9 @@ export function watchInvariants(world: World, options: WatchOptions): Watcher {
     if (nowMs < excusedUntilMs) {
       return;
     }
-    seen.longestOverlapMs = Math.max(seen.longestOverlapMs, nowMs - overlap.sinceMs);
+    // Told as what is left when the excuses are taken off: an overlap may have begun under one.
+    const unexcusedSinceMs = Math.max(overlap.sinceMs, overlap.heldUpMs, excusedUntilMs);
+    seen.longestOverlapMs = Math.max(seen.longestOverlapMs, nowMs - unexcusedSinceMs);
     const allowedMs = overlap.wasHeldUp ? soonMs : delayMs + latenessMs + 1;
     if (!overlap.isHandover || nowMs - overlap.heldUpMs > allowedMs) {
       report(
