@@ -2,9 +2,9 @@
  * Two directors, the network between them and their kernels, in virtual time.
  *
  * The directors run the production core and the production admission of heartbeats; what is simulated is
- * what lies around them: links that lose, delay and repeat datagrams, processes that are late, freeze, die
- * and start again, hosts that sleep, a kernel that shuts the gate when the lease ends, neighbours that ask
- * and remember. Everything comes from the seed, so a run can be played again. Time jumps from one thing that
+ * what lies around them: heartbeats on their way (`post.ts`), neighbours that ask, answer and remember
+ * (`wires.ts`), a kernel that shuts the gate when the lease ends (`kernel.ts`), and here processes that are
+ * late, freeze, die and start again, on hosts that sleep. Everything comes from the seed, so a run can be played again. Time jumps from one thing that
  * is due to the next.
  */
 import { initialState, nextDeadlineMs, step as productionStep } from '../core/director.ts';
@@ -22,7 +22,9 @@ import { type Clock, createClock } from './clock.ts';
 import { createKernel, type Kernel } from './kernel.ts';
 import { createNetwork, type Network, type NodeName, otherNode } from './network.ts';
 import { createRandom, type Random } from './random.ts';
+import { createPost, type Post } from './post.ts';
 import { createSchedule } from './schedule.ts';
+import { createWires, macOf, type Wires } from './wires.ts';
 
 export interface WorldOptions {
   readonly seed: number;
@@ -48,7 +50,7 @@ export interface WorldStep {
   readonly effects: readonly DirectorEffect[];
 }
 
-export interface World {
+export interface World extends Pick<Wires, 'claimForeign'>, Pick<Post, 'replay'> {
   nowMs(): number;
   /** Lets everything happen that is due until then. */
   runUntil(atMs: number): void;
@@ -87,10 +89,6 @@ export interface World {
   report(node: NodeName, path: number, isUp: boolean): void;
   /** Nothing at all passes between the two, while both reach everybody else. */
   setPartition(isPartitioned: boolean): void;
-  /** A host that is not of the pair says that the floating address is its own. */
-  claimForeign(floating: number): void;
-  /** Sends a datagram again that was sent on a link before: `age` 0..1 says which. */
-  replay(to: NodeName, onLink: number, age: number): void;
   readonly network: Network;
   state(node: NodeName): DirectorState | undefined;
   kernel(node: NodeName): Kernel;
@@ -127,12 +125,6 @@ interface Life {
   readonly downInterfaces: Set<string>;
 }
 
-interface Sighting {
-  readonly interfaceName: string;
-  readonly address: string;
-  readonly mac: string;
-}
-
 interface Node {
   readonly name: NodeName;
   readonly settings: Settings;
@@ -148,15 +140,10 @@ interface Node {
   latenessMs: number;
   /** What waits while the process does not run: it reads that first when it does. */
   readonly inbox: (() => void)[];
-  /** Frames in the probe's sockets, which are read before a deadline. */
-  readonly sightings: Sighting[];
   isMaintenance: boolean;
   failsClaims: boolean;
-  /** What it has sent, now and then: for an eavesdropper. */
-  readonly recorded: Heartbeat[];
 }
 
-const mostRecorded = 400;
 /** What a clock that drifts loses on the way from one time to the other and back. */
 const roundingMs = 1e-6;
 /** A director that asks to be woken at once, again and again, would stop the world. */
@@ -176,6 +163,18 @@ export function createWorld(options: WorldOptions): World {
   let nowMs = 0;
   let busyAtMs = 0;
   let busyCount = 0;
+  const around = { settings: options.settings, network, schedule, random, nowMs: () => nowMs };
+  const wires = createWires({
+    ...around,
+    listens: (name) => nodes[name].life !== undefined,
+    speaks: (name, floating) => speaks(nodes[name], floating),
+  });
+  const post = createPost({
+    ...around,
+    deliver: (to, link, heartbeat) => {
+      deliver(nodes[to], link, heartbeat);
+    },
+  });
 
   function createNode(name: NodeName): Node {
     const settings = options.settings[name];
@@ -194,10 +193,8 @@ export function createWorld(options: WorldOptions): World {
       stall: undefined,
       latenessMs: options.latenessMs ?? 0,
       inbox: [],
-      sightings: [],
       isMaintenance: false,
       failsClaims: false,
-      recorded: [],
     };
   }
 
@@ -326,7 +323,7 @@ export function createWorld(options: WorldOptions): World {
 
   /** As the daemon does: first what was seen on the wires, then the deadline. */
   function wake(node: Node, life: Life): void {
-    for (const sighting of node.sightings.splice(0)) {
+    for (const sighting of wires.read(node.name)) {
       life.events.push((atMs) => ({ kind: 'answer-heard', atMs, ...sighting }));
     }
     dispatch(node, life, (atMs) => ({ kind: 'deadline', atMs }));
@@ -360,10 +357,10 @@ export function createWorld(options: WorldOptions): World {
         node.life = undefined;
         return;
       case 'probe':
-        ask(node, effect);
+        wires.ask(node.name, effect);
         return;
       case 'announce':
-        announce(node);
+        wires.announce(node.name);
         return;
       case 'answer':
         return;
@@ -392,81 +389,6 @@ export function createWorld(options: WorldOptions): World {
     }
   }
 
-  function see(node: Node, sighting: Sighting): void {
-    if (node.life !== undefined && node.sightings.length < 256) {
-      node.sightings.push(sighting);
-    }
-  }
-
-  /** Who-has on the wire: the peer's kernel answers while its lease lasts, the neighbours while they are there. */
-  function ask(node: Node, probe: Extract<DirectorEffect, { kind: 'probe' }>): void {
-    const peer = nodes[otherNode(node.name)];
-    const answerIf = (isThere: () => boolean, sighting: Sighting) => {
-      if (network.isPlugged(node.name, sighting.interfaceName) && isThere()) {
-        schedule.at(nowMs + random.between(0.05, 0.3), () => {
-          if (network.isPlugged(node.name, sighting.interfaceName)) {
-            see(node, sighting);
-          }
-        });
-      }
-    };
-    if (probe.asksFloating) {
-      node.settings.floating.forEach(({ address, interfaceName }, index) => {
-        const there = network.across(node.name, interfaceName) ?? interfaceName;
-        answerIf(() => network.meets(node.name, interfaceName) && speaks(peer, index), {
-          interfaceName,
-          address,
-          mac: macOf(peer.name, there),
-        });
-      });
-    }
-    for (const { interfaceName, address } of probe.targets) {
-      const isThere = () =>
-        network.neighbors.some(
-          ({ at, answers, lostTo }) =>
-            answers &&
-            !lostTo.has(node.name) &&
-            at[node.name].address === address &&
-            at[node.name].interfaceName === interfaceName,
-        );
-      answerIf(isThere, { interfaceName, address, mac: `router-${interfaceName}` });
-    }
-  }
-
-  /** Gratuitous ARP in both styles, which every neighbour takes that hears it; a shut gate keeps it in. */
-  function announce(node: Node): void {
-    node.settings.floating.forEach(({ address, interfaceName }, index) => {
-      if (!speaks(node, index) || !network.isPlugged(node.name, interfaceName)) {
-        return;
-      }
-      network.teach(index, node.name, nowMs);
-      const there = network.across(node.name, interfaceName);
-      if (there !== undefined && network.meets(node.name, interfaceName)) {
-        see(nodes[otherNode(node.name)], {
-          interfaceName: there,
-          address,
-          mac: macOf(node.name, interfaceName),
-        });
-      }
-    });
-  }
-
-  /** Now and then a neighbour asks for an address of its own: everybody sees that it is there. */
-  function chatter(averageMs: number): void {
-    const heard = random.pick([undefined, ...network.neighbors]);
-    if (heard?.answers === true) {
-      for (const node of [nodes.a, nodes.b]) {
-        const { interfaceName, address } = heard.at[node.name];
-        if (network.isPlugged(node.name, interfaceName) && !heard.lostTo.has(node.name)) {
-          see(node, { interfaceName, address, mac: `router-${interfaceName}` });
-        }
-      }
-    }
-    schedule.at(nowMs + random.between(0, 2 * averageMs), () => {
-      chatter(averageMs);
-    });
-  }
-
   function speaks(node: Node, floating: number): boolean {
     return !node.isPaused && node.kernel.speaks(floating, localMs(node));
   }
@@ -476,26 +398,7 @@ export function createWorld(options: WorldOptions): World {
     if (advertisement.role === 'active') {
       node.kernel.renewLease(localMs(node));
     }
-    const to = nodes[otherNode(node.name)];
-    const first = envelope(node, life, advertisement);
-    if (life.sequence % 7 === 0 && node.recorded.length < mostRecorded) {
-      node.recorded.push(first);
-    }
-    for (let link = 0; link < node.settings.links.length; link += 1) {
-      const { interfaceName } = node.settings.links[link] ?? { interfaceName: '' };
-      const { cut, loss, duplication, delayMs, jitterMs } = network.wire(node.name, link);
-      if (cut || !network.meets(node.name, interfaceName) || (loss > 0 && random.chance(loss))) {
-        continue;
-      }
-      const heartbeat = link === 0 ? first : { ...first, link };
-      for (let copies = duplication > 0 && random.chance(duplication) ? 2 : 1; copies > 0; copies -= 1) {
-        schedule.at(nowMs + delayMs + (jitterMs > 0 ? random.between(0, jitterMs) : 0), () => {
-          if (!network.wire(node.name, link).cut) {
-            deliver(to, link, heartbeat);
-          }
-        });
-      }
-    }
+    post.send(node.name, envelope(node, life, advertisement));
   }
 
   function deliver(node: Node, link: number, heartbeat: Heartbeat): void {
@@ -532,7 +435,7 @@ export function createWorld(options: WorldOptions): World {
     node.isPaused = false;
     node.stall = undefined;
     node.inbox.length = 0;
-    node.sightings.length = 0;
+    wires.read(name);
     node.clock.go(nowMs);
     node.kernel.restart(localMs(node));
     const life: Life = {
@@ -561,7 +464,7 @@ export function createWorld(options: WorldOptions): World {
   }
 
   if (options.chatterMs !== undefined) {
-    chatter(options.chatterMs);
+    wires.chatter(options.chatterMs);
   }
 
   return {
@@ -672,21 +575,11 @@ export function createWorld(options: WorldOptions): World {
     setPartition(isPartitioned) {
       network.setPartition(isPartitioned);
     },
-    claimForeign(floating) {
-      network.teach(floating, 'foreign', nowMs);
-      for (const node of [nodes.a, nodes.b]) {
-        const target = node.settings.floating[floating];
-        if (target !== undefined && network.isPlugged(node.name, target.interfaceName)) {
-          see(node, { ...target, mac: 'foreign' });
-        }
-      }
+    claimForeign: (floating) => {
+      wires.claimForeign(floating);
     },
-    replay(name, onLink, age) {
-      const { recorded } = nodes[otherNode(name)];
-      const heartbeat = recorded[Math.floor(age * recorded.length)];
-      if (heartbeat !== undefined) {
-        deliver(nodes[name], onLink, { ...heartbeat, link: onLink });
-      }
+    replay: (to, onLink, age) => {
+      post.replay(to, onLink, age);
     },
     state: (name) => nodes[name].life?.state,
     kernel: (name) => nodes[name].kernel,
@@ -713,10 +606,6 @@ export function createWorld(options: WorldOptions): World {
       moments.push(observe);
     },
   };
-}
-
-function macOf(name: NodeName, interfaceName: string): string {
-  return `${name}-${interfaceName}`;
 }
 
 function envelope(node: Node, life: Life, advertisement: Advertisement): Heartbeat {
