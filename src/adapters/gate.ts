@@ -3,26 +3,19 @@ import { parseAddress } from '../core/address.ts';
 import { fail, ok, type Failure, type Result } from '../core/result.ts';
 import { type GateHooks } from '../core/state.ts';
 import {
-  gateChains,
   gateTable,
   gateTables,
-  installBatch,
-  isGateComment,
-  isSameTable,
   LEASE_KEY,
   leaseSets,
-  MARKED_SET,
   muteBatch,
-  removeBatch,
   renewBatch,
   SERVE,
   SPEAK,
   timesBatch,
-  type GateChain,
-  type GateLink,
-  type GateRuleset,
   type GateTimes,
-} from '../wire/gate-ruleset.ts';
+} from '../wire/gate-lease.ts';
+import { gateChains, installBatch, isGateComment, MARKED_SET, removeBatch } from '../wire/gate-ruleset.ts';
+import { type GateChain, type GateLink, type GateRuleset } from '../wire/gate-rules.ts';
 import { pairIdOf } from '../wire/heartbeat.ts';
 import { type NetlinkMessage } from '../wire/netlink.ts';
 import {
@@ -32,6 +25,7 @@ import {
   getTable,
   isNewChain,
   isNewTable,
+  isSameTable,
   parseChain,
   parseExpiration,
   parseSetComment,

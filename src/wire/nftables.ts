@@ -30,6 +30,10 @@ export interface Table {
   readonly name: string;
 }
 
+export function isSameTable(one: Table, other: Table): boolean {
+  return one.family === other.family && one.name === other.name;
+}
+
 export type TableFamily = 'netdev' | 'arp' | 'inet';
 
 export function batchBegin(): Buffer {

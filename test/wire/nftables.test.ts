@@ -2,19 +2,15 @@ import assert from 'node:assert/strict';
 import fc from 'fast-check';
 import { parseAddress } from '../../src/core/address.ts';
 import { type NetlinkMessage, attribute, parseMessages } from '../../src/wire/netlink.ts';
+import { gateTable, leaseSets, muteBatch, renewBatch, timesBatch } from '../../src/wire/gate-lease.ts';
 import {
   gateChains,
   gateComment,
   gateMark,
-  gateTable,
   installBatch,
   isGateComment,
-  leaseSets,
-  muteBatch,
-  renewBatch,
-  timesBatch,
-  type GateRuleset,
 } from '../../src/wire/gate-ruleset.ts';
+import { type GateRuleset } from '../../src/wire/gate-rules.ts';
 import {
   newTable,
   parseChain,
