@@ -10,7 +10,7 @@ import {
   type VirtualAddress,
   type VirtualService,
 } from '../core/table.ts';
-import { checkFrom } from './check-schema.ts';
+import { checkFrom } from './check-settings.ts';
 import { type LvsConfig, type ServerConfig, type ServiceConfig, type SorryConfig } from './lvs-schema.ts';
 import { type Config } from './schema.ts';
 import { valueFor } from './values.ts';

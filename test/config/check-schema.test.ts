@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict';
 import { z } from 'zod';
 import { type Check, USUAL_TIMING } from '../../src/core/check.ts';
-import { checkFrom, checkSchema } from '../../src/config/check-schema.ts';
+import { checkSchema } from '../../src/config/check-schema.ts';
+import { checkFrom } from '../../src/config/check-settings.ts';
 import { type Problem } from '../../src/config/draft.ts';
 import { suggest } from '../../src/config/suggest.ts';
 import { parseText } from '../../src/config/text.ts';
