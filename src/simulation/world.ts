@@ -231,10 +231,13 @@ export function createWorld(options: WorldOptions): World {
   }
 
   function dispatch(node: Node, life: Life, make: (atMs: number) => DirectorEvent): void {
-    life.events.push(make);
-    if (life.current === undefined) {
-      drain(node, life);
+    if (life.current !== undefined) {
+      life.events.push(make);
+      return;
     }
+    look(node, life);
+    life.events.push(make);
+    drain(node, life);
   }
 
   /** Takes the events one after the other, each with all that comes of it, until none is left or the process stalls. */
@@ -315,18 +318,20 @@ export function createWorld(options: WorldOptions): World {
       if (life.wakeAtMs === wakeAtMs) {
         life.wakeAtMs = undefined;
         reach(node, life, () => {
-          wake(node, life);
+          dispatch(node, life, (atMs) => ({ kind: 'deadline', atMs }));
         });
       }
     });
   }
 
-  /** As the daemon does: first what was seen on the wires, then the deadline. */
-  function wake(node: Node, life: Life): void {
-    for (const sighting of wires.read(node.name)) {
-      life.events.push((atMs) => ({ kind: 'answer-heard', atMs, ...sighting }));
+  /** As the daemon does before every step that something is due for: what was seen on the wires comes first. */
+  function look(node: Node, life: Life): void {
+    const dueMs = nextDeadlineMs(life.state, node.settings);
+    if (dueMs !== undefined && localMs(node) >= dueMs) {
+      for (const sighting of wires.read(node.name)) {
+        life.events.push((atMs) => ({ kind: 'answer-heard', atMs, ...sighting }));
+      }
     }
-    dispatch(node, life, (atMs) => ({ kind: 'deadline', atMs }));
   }
 
   function perform(node: Node, life: Life, effect: DirectorEffect): void {
