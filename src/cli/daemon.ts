@@ -22,6 +22,29 @@ export async function reachDaemon(options: CommonOptions, io: Io): Promise<ApiCl
   return createClient(join(options.runtimeDir, only));
 }
 
+/** Gives the daemon the operator's word and tells what became of it, in `say`'s words or as data. */
+export async function giveWord<Report extends { readonly message: string }>(
+  options: CommonOptions & { readonly json: boolean },
+  io: Io,
+  word: (daemon: ApiClient) => Promise<Answer<Report>>,
+  say: (report: Report) => string = ({ message }) => message,
+): Promise<number> {
+  const daemon = await reachDaemon(options, io);
+  if (typeof daemon === 'number') {
+    return daemon;
+  }
+  const answer = await word(daemon);
+  if (!answer.ok) {
+    return reject(answer, io, options);
+  }
+  if (options.json) {
+    printJson(io, answer.value);
+  } else {
+    io.out(`${say(answer.value)}.\n`);
+  }
+  return exitCode('ok');
+}
+
 /** Complains of an answer that is none and says which exit code that is. */
 export function reject(
   failed: Extract<Answer<never>, { ok: false }>,

@@ -96,5 +96,6 @@ function exceptionsOf(still: readonly Drain[]): string {
     ({ server, service }) =>
       `vipair undrain ${server}${service === undefined ? '' : ` --service '${service}'`}`,
   );
-  return `${names.join(' and ')} ${still.length === 1 ? 'is' : 'are'} drained by a word of ${still.length === 1 ? 'its' : 'their'} own. Remedy: ${words.join('; ')}`;
+  const [are, their, them] = still.length === 1 ? ['is', 'its', 'it'] : ['are', 'their', 'them'];
+  return `${names.join(' and ')} ${are} drained by a word of ${their} own: ${words.join('; ')} ends ${them}`;
 }

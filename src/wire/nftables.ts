@@ -148,38 +148,33 @@ export function addElements(
     table,
     message.newElement,
     NLM_F_CREATE,
-    attribute(1, text(table.name)),
-    attribute(2, text(set)),
+    ...nameOf(table, set),
     nested(3, ...keys.map((key) => nested(1, nested(1, attribute(1, key)), ...time))),
   );
 }
 
 /** ENOENT when it is not there or its time has run out. */
 export function deleteElement(table: Table, set: string, key: Uint8Array): Buffer {
-  return change(
-    table,
-    message.deleteElement,
-    0,
-    attribute(1, text(table.name)),
-    attribute(2, text(set)),
-    nested(3, nested(1, nested(1, attribute(1, key)))),
-  );
+  return change(table, message.deleteElement, 0, ...nameOf(table, set), elementOf(key));
 }
 
 /** Removes every element; an empty set is no error. */
 export function flushSet(table: Table, set: string): Buffer {
-  return change(table, message.deleteElement, 0, attribute(1, text(table.name)), attribute(2, text(set)));
+  return change(table, message.deleteElement, 0, ...nameOf(table, set));
+}
+
+/** How elements and sets say which set is meant. */
+function nameOf(table: Table, set: string): readonly Buffer[] {
+  return [attribute(1, text(table.name)), attribute(2, text(set))];
+}
+
+function elementOf(key: Uint8Array): Buffer {
+  return nested(3, nested(1, nested(1, attribute(1, key))));
 }
 
 /** Asks for one element; ENOENT when it is not there or its time has run out. */
 export function getElement(table: Table, set: string, key: Uint8Array): Buffer {
-  return request(
-    table,
-    message.getElement,
-    attribute(1, text(table.name)),
-    attribute(2, text(set)),
-    nested(3, nested(1, nested(1, attribute(1, key)))),
-  );
+  return request(table, message.getElement, ...nameOf(table, set), elementOf(key));
 }
 
 export function getTable(table: Table): Buffer {
@@ -187,7 +182,7 @@ export function getTable(table: Table): Buffer {
 }
 
 export function getSet(table: Table, set: string): Buffer {
-  return request(table, message.getSet, attribute(1, text(table.name)), attribute(2, text(set)));
+  return request(table, message.getSet, ...nameOf(table, set));
 }
 
 export function getChain(table: Table, chain: string): Buffer {
@@ -312,8 +307,7 @@ function newSet(table: Table, set: SetName, ...attributes: readonly Buffer[]): B
     table,
     message.newSet,
     NLM_F_CREATE,
-    attribute(1, text(table.name)),
-    attribute(2, text(set.name)),
+    ...nameOf(table, set.name),
     ...attributes,
     attribute(10, u32(set.id)),
     ...(set.comment === undefined ? [] : [attribute(13, commentOf(set.comment, SET_COMMENT))]),
