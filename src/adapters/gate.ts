@@ -1,5 +1,4 @@
 import { constants } from 'node:os';
-import { parseAddress } from '../core/address.ts';
 import { fail, ok, type Failure, type Result } from '../core/result.ts';
 import { type GateHooks } from '../core/state.ts';
 import {
@@ -14,25 +13,11 @@ import {
   timesBatch,
   type GateTimes,
 } from '../wire/gate-lease.ts';
-import { gateChains, installBatch, isGateComment, MARKED_SET, removeBatch } from '../wire/gate-ruleset.ts';
-import { type GateChain, type GateLink, type GateRuleset } from '../wire/gate-rules.ts';
-import { pairIdOf } from '../wire/heartbeat.ts';
-import { type NetlinkMessage } from '../wire/netlink.ts';
-import {
-  getChain,
-  getElement,
-  getSet,
-  getTable,
-  isNewChain,
-  isNewTable,
-  isSameTable,
-  parseChain,
-  parseExpiration,
-  parseSetComment,
-  parseTable,
-  type Identity,
-  type Table,
-} from '../wire/nftables.ts';
+import { gateChains, installBatch, removeBatch } from '../wire/gate-ruleset.ts';
+import { type GateChain, type GateRuleset } from '../wire/gate-rules.ts';
+import { getElement, isNewChain, isNewTable, isSameTable, parseExpiration } from '../wire/nftables.ts';
+import { rulesetOf, type GateOptions } from './gate-options.ts';
+import { ownerOf, standingOf, type Standing } from './gate-standing.ts';
 import { openLibc, type Libc } from './libc.ts';
 import { openNftablesTables, type Commit, type NftablesTables } from './nftables-tables.ts';
 
@@ -96,24 +81,6 @@ export interface Gate extends Disposable {
   remove(): Result<void, GateReason>;
   /** Closes the sockets and no more: after a failure the tables must go on fencing. */
   [Symbol.dispose](): void;
-}
-
-export interface GateOptions {
-  readonly pair: string;
-  readonly floating: readonly { readonly address: string; readonly interfaceName: string }[];
-  readonly links: readonly GateLinkOptions[];
-  readonly leaseMs: number;
-  /** Unless given: the best that this kernel has. */
-  readonly hooks?: GateHooks | undefined;
-}
-
-export interface GateLinkOptions {
-  readonly interfaceName: string;
-  /** The group, or the peer's address; a zone (`%eth0`) is allowed and not looked at. */
-  readonly destination: string;
-  /** The own address that heartbeats are sent from; undefined: any of this host's. */
-  readonly source?: string | undefined;
-  readonly port: number;
 }
 
 export type GateReason =
@@ -183,13 +150,11 @@ function openArrangement(libc: Libc, options: GateOptions, hooks: GateHooks): Re
   return ok(gate);
 }
 
-/** What stands in the kernel since the last installation, to be compared with what is there later. */
+/** What was put up last. */
 interface Installed {
-  readonly chains: readonly GateChain[];
+  readonly standing: Standing;
   /** 0 for an interface that was not there. */
   readonly interfaceIndexes: readonly number[];
-  readonly tableIdentities: readonly (Identity | undefined)[];
-  readonly chainIdentities: readonly (Identity | undefined)[];
 }
 
 function gateOver(libc: Libc, tables: NftablesTables, wanted: GateRuleset): Gate {
@@ -214,12 +179,6 @@ function gateOver(libc: Libc, tables: NftablesTables, wanted: GateRuleset): Gate
   const readIndexes = (): readonly number[] =>
     interfaceNames.map((name) => Math.max(0, libc.interfaceIndex(name)));
 
-  const readTables = (): readonly (Identity | undefined)[] =>
-    ownTables.map((table) => identityOf(tables, getTable(table), parseTable));
-
-  const readChains = (chains: readonly GateChain[]): readonly (Identity | undefined)[] =>
-    chains.map(({ table, name }) => identityOf(tables, getChain(table, name), parseChain));
-
   const install = (times: GateTimes): Result<void, GateReason> => {
     const interfaceIndexes = readIndexes();
     const chains = chainsOfAll.filter(
@@ -238,12 +197,7 @@ function gateOver(libc: Libc, tables: NftablesTables, wanted: GateRuleset): Gate
     }
     tables.forgetOwnChange();
     seen = { atMs, times };
-    installed = {
-      chains,
-      interfaceIndexes,
-      tableIdentities: readTables(),
-      chainIdentities: readChains(chains),
-    };
+    installed = { standing: standingOf(tables, ownTables, chains), interfaceIndexes };
     return settle(atMs, times);
   };
 
@@ -292,12 +246,6 @@ function gateOver(libc: Libc, tables: NftablesTables, wanted: GateRuleset): Gate
     return committed.errno === constants.errno.ENOENT ? installBest(next) : refusalOf(committed);
   };
 
-  const areTablesThere = (): boolean =>
-    readTables().every(
-      (current, index) =>
-        current !== undefined && current.handle === installed?.tableIdentities[index]?.handle,
-    );
-
   const remaining = (): GateTimes | undefined => {
     const atMs = performance.now();
     const speakMs = shortestOf(tables, speakRequests);
@@ -306,7 +254,7 @@ function gateOver(libc: Libc, tables: NftablesTables, wanted: GateRuleset): Gate
       return undefined;
     }
     // ENOENT says "expired" of an element and "gone" of a table; only the first is a reason to stay shut.
-    if ((speakMs === 0 || serveMs === 0) && !areTablesThere()) {
+    if ((speakMs === 0 || serveMs === 0) && installed?.standing.areTablesThere() !== true) {
       return undefined;
     }
     seen = { atMs, times: { speakMs, serveMs } };
@@ -334,13 +282,7 @@ function gateOver(libc: Libc, tables: NftablesTables, wanted: GateRuleset): Gate
     return true;
   };
 
-  const isIntact = (): boolean => {
-    if (installed === undefined) {
-      return false;
-    }
-    const { chains, tableIdentities, chainIdentities } = installed;
-    return areSame(readTables(), tableIdentities) && areSame(readChains(chains), chainIdentities);
-  };
+  const isIntact = (): boolean => installed?.standing.isIntact() === true;
 
   const refresh = (): Result<boolean, GateReason> => {
     const now = readIndexes();
@@ -393,82 +335,6 @@ const expired: GateTimes = { speakMs: 0, serveMs: 0 };
 const NO_FIB =
   'this kernel has no fib expression for the netdev family (CONFIG_NFT_FIB_NETDEV): ' +
   'what hosts send through this router while it is not active is still forwarded';
-
-function rulesetOf(options: GateOptions, hooks: GateHooks): Result<GateRuleset, GateReason> {
-  const floating = [];
-  for (const { address: text, interfaceName } of options.floating) {
-    const address = parseAddress(text);
-    if (address === undefined) {
-      return fail('invalid-address', text);
-    }
-    floating.push({ address, interfaceName });
-  }
-  const links: GateLink[] = [];
-  for (const { interfaceName, port, destination: destinationText, source: sourceText } of options.links) {
-    const destination = parseAddress(withoutZone(destinationText));
-    const source = sourceText === undefined ? undefined : parseAddress(withoutZone(sourceText));
-    if (destination === undefined || (source === undefined) !== (sourceText === undefined)) {
-      return fail('invalid-address', `${sourceText ?? 'any'} to ${destinationText}`);
-    }
-    links.push({ interfaceName, port, destination, source });
-  }
-  return ok({
-    hooks,
-    pair: options.pair,
-    pairId: pairIdOf(options.pair),
-    floating,
-    links,
-    leaseMs: options.leaseMs,
-    userId: process.geteuid?.() ?? 0,
-    dropsForwarded: true,
-  });
-}
-
-function withoutZone(address: string): string {
-  return address.replace(/%.*$/, '');
-}
-
-function identityOf(
-  tables: NftablesTables,
-  request: Buffer,
-  parse: (answer: NetlinkMessage) => Result<Identity, 'malformed'>,
-): Identity | undefined {
-  const answer = tables.ask(request);
-  const first = answer.ok ? answer.value[0] : undefined;
-  const parsed = first === undefined ? undefined : parse(first);
-  return parsed?.ok === true ? parsed.value : undefined;
-}
-
-function ownerOf(tables: NftablesTables, table: Table, pair: string): 'nobody' | 'us' | 'another' {
-  const found = identityOf(tables, getTable(table), parseTable);
-  if (found === undefined) {
-    return 'nobody';
-  }
-  if (found.comment !== undefined) {
-    return isGateComment(pair, found.comment) ? 'us' : 'another';
-  }
-  const marked = tables.ask(getSet(table, MARKED_SET));
-  const set = marked.ok ? marked.value[0] : undefined;
-  const comment = set === undefined ? undefined : parseSetComment(set);
-  return comment?.ok === true && isGateComment(pair, comment.value) ? 'us' : 'another';
-}
-
-function areSame(
-  current: readonly (Identity | undefined)[],
-  before: readonly (Identity | undefined)[],
-): boolean {
-  return current.every((one, index) => isSame(one, before[index]));
-}
-
-function isSame(current: Identity | undefined, before: Identity | undefined): boolean {
-  return (
-    current !== undefined &&
-    before !== undefined &&
-    current.handle === before.handle &&
-    current.useCount === before.useCount &&
-    current.flags === before.flags
-  );
-}
 
 function lessThan(times: GateTimes, passedMs: number): GateTimes {
   return {
